@@ -1,0 +1,39 @@
+"""Starts the API's processes: `python -m api`."""
+
+import os
+import tempfile
+
+import uvicorn
+
+from shared.log import log_config
+from shared.settings import Settings
+
+_DRAIN_SECONDS = 4
+_HEALTHCHECK_SECONDS = 30
+
+
+def main() -> None:
+    settings = Settings()
+    with tempfile.TemporaryDirectory(prefix="lifeboat-metrics-") as folder:
+        # prometheus_client decides on import how it counts, in this process and in its children.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        uvicorn.run(
+            "api.app:create_app",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.api_workers,
+            log_config=log_config(settings.log_level),
+            # A line per request costs more than a prediction; /metrics counts them.
+            access_log=False,
+            # Unset, an open event stream would keep the process from ever stopping.
+            timeout_graceful_shutdown=_DRAIN_SECONDS,
+            # After 5 s without an answer uvicorn kills a process, and a load on a busy machine can
+            # take that long.
+            timeout_worker_healthcheck=_HEALTHCHECK_SECONDS,
+            server_header=False,
+        )
+
+
+if __name__ == "__main__":
+    main()

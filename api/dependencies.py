@@ -1,0 +1,68 @@
+"""What a handler may ask for, as `Annotated` aliases. Made in the lifespan of `app.py`."""
+
+import hmac
+from typing import Annotated, Any, TypedDict
+
+from anyio import CapacityLimiter
+from fastapi import Depends, Request
+from pydantic import SecretStr
+
+from api.predictor import ServedModelHolder
+from api.watcher import Watcher
+from shared.errors import KeyMissing, KeyWrong
+from shared.job_queue import JobQueue
+from shared.job_store import JobStore
+from shared.model_store import ModelStore
+from shared.settings import Settings
+from shared.version_key import VersionKey
+
+
+class State(TypedDict):
+    """What lives as long as the process; Starlette puts it into `request.state`."""
+
+    settings: Settings
+    holder: ServedModelHolder
+    watcher: Watcher
+    models: ModelStore
+    version_key: VersionKey
+    jobs: JobStore
+    queue: JobQueue
+    predict_limiter: CapacityLimiter
+
+
+def _from_state(name: str) -> Any:
+    # async, because FastAPI runs a plain function in a thread: too slow for the predict path.
+    async def read(request: Request) -> object:
+        return request.state[name]
+
+    return Depends(read)
+
+
+HolderDep = Annotated[ServedModelHolder, _from_state("holder")]
+WatcherDep = Annotated[Watcher, _from_state("watcher")]
+ModelStoreDep = Annotated[ModelStore, _from_state("models")]
+VersionKeyDep = Annotated[VersionKey, _from_state("version_key")]
+JobStoreDep = Annotated[JobStore, _from_state("jobs")]
+JobQueueDep = Annotated[JobQueue, _from_state("queue")]
+PredictLimiterDep = Annotated[CapacityLimiter, _from_state("predict_limiter")]
+
+
+async def _require_api_key(request: Request) -> None:
+    """Lets a call through that carries the configured key; any call where none is configured.
+
+    Raises:
+        KeyMissing: the call carries none.
+        KeyWrong: it carries another.
+    """
+    expected: SecretStr | None = request.state["settings"].api_key
+    if expected is None:
+        return
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    given = request.headers.get("X-API-Key") or (token if scheme.lower() == "bearer" else "")
+    if not given:
+        raise KeyMissing("this call needs the API key, in X-API-Key or as a Bearer token")
+    if not hmac.compare_digest(given.encode(), expected.get_secret_value().encode()):
+        raise KeyWrong("that is not the API key")
+
+
+ApiKeyRequired = Depends(_require_api_key)

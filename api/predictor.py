@@ -1,0 +1,82 @@
+"""From the body of a request to the body of its answer, on the model that is served."""
+
+from dataclasses import dataclass
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from shared.errors import NoModelYet
+from shared.features import to_columns
+from shared.onnx_model import OnnxModel
+from shared.passenger import Passenger
+
+MAX_ERRORS = 20
+"""Errors reported for one request; more would not help to mend it."""
+
+PASSENGERS = TypeAdapter(list[Passenger])
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A loaded model and its name in one object, so that no answer can mix two versions."""
+
+    version: str
+    model: OnnxModel
+
+
+class ServedModelHolder:
+    """The one place that says what this process serves; set by the watcher, read by requests."""
+
+    def __init__(self) -> None:
+        self.current: ServedModel | None = None
+
+    @property
+    def version(self) -> str | None:
+        served = self.current
+        return None if served is None else served.version
+
+
+def predict(body: bytes, served: ServedModel) -> tuple[int, bytes]:
+    """JSON list of passengers -> their number, and JSON predictions in the order given.
+
+    Does no I/O.
+
+    Raises:
+        pydantic.ValidationError: the body is not that; `explain` says where.
+    """
+    passengers = PASSENGERS.validate_json(body)
+    labels, probabilities = served.model.predict(to_columns(passengers))
+    answer = {
+        "predictions": labels,
+        "probabilities": probabilities,
+        "model_version": served.version,
+    }
+    return len(passengers), orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def served_model(holder: ServedModelHolder) -> ServedModel:
+    """Raises NoModelYet."""
+    served = holder.current
+    if served is None:
+        raise NoModelYet(
+            "there is no model to predict with yet. The first one is trained when the worker "
+            "starts; GET /jobs shows how far it is, PUT /run-pipeline starts a run"
+        )
+    return served
+
+
+def explain(error: ValidationError) -> list[dict[str, object]]:
+    """The first errors as FastAPI words them (`loc`, `msg`, `type`), never the input itself.
+
+    `loc` is ("body", index of the passenger, field); `msg` says the same in words.
+    """
+    explained: list[dict[str, object]] = []
+    for found in error.errors(include_input=False, include_url=False, include_context=False):
+        where = found["loc"]
+        message = found["msg"]
+        if where:
+            message = f"passenger {where[0]}{''.join(f', {p}' for p in where[1:])}: {message}"
+        explained.append({"loc": ["body", *where], "msg": message, "type": found["type"]})
+        if len(explained) == MAX_ERRORS:
+            break
+    return explained

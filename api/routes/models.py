@@ -1,0 +1,58 @@
+"""The model versions, and the choice of the one that is served."""
+
+from fastapi import APIRouter
+
+from api.dependencies import ApiKeyRequired, HolderDep, ModelStoreDep, VersionKeyDep
+from api.schemas import (
+    KEY_NEEDED,
+    NO_REDIS,
+    NO_VERSION,
+    NOT_SERVABLE,
+    ModelChoice,
+    Models,
+    ModelVersion,
+)
+from shared.manifest import Manifest
+from shared.model_store import ModelStore
+
+router = APIRouter(tags=["models"])
+
+
+@router.get("/models")
+def get_models(models: ModelStoreDep, holder: HolderDep) -> Models:
+    """Every version on the volume, newest first. Needs no Redis."""
+    return Models(serving=holder.version, versions=_versions(models))
+
+
+@router.get("/models/{model_version}", responses=NO_VERSION | NOT_SERVABLE)
+def get_model(model_version: str, models: ModelStoreDep) -> Manifest:
+    """One version whole: its manifest."""
+    return models.manifest(model_version)
+
+
+@router.put(
+    "/models/current",
+    responses=NO_VERSION | NOT_SERVABLE | NO_REDIS | KEY_NEEDED,
+    dependencies=[ApiKeyRequired],
+)
+def put_current_model(
+    choice: ModelChoice, models: ModelStoreDep, version_key: VersionKeyDep
+) -> ModelChoice:
+    """Serves that version: rolls back, or forward, in every API process within milliseconds."""
+    models.load(choice.model_version)
+    version_key.set(choice.model_version)
+    return choice
+
+
+def _versions(models: ModelStore) -> list[ModelVersion]:
+    return [
+        ModelVersion(
+            model_version=manifest.model_version,
+            created_at=manifest.created_at,
+            outcome=manifest.gate.outcome,
+            reason=manifest.gate.reason,
+            metrics=manifest.metrics,
+            data=manifest.data,
+        )
+        for manifest in models.manifests()
+    ]

@@ -1,0 +1,97 @@
+"""The bodies of answers beside `Job` and `Manifest`, and the errors that routes document."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.job import Job, JobStatus
+from shared.manifest import Metrics, TrainingData
+
+
+class _Answer(BaseModel):
+    # A field name that begins with `model_` is part of the public contract here.
+    model_config = ConfigDict(use_attribute_docstrings=True, protected_namespaces=())
+
+
+class Predictions(_Answer):
+    predictions: list[Literal[0, 1]]
+    """The more probable label of each passenger."""
+    probabilities: list[float]
+    """Probability of label 1, 0 to 1."""
+    model_version: str
+
+
+class StartedRun(_Answer):
+    job_id: str
+    status: JobStatus
+    status_url: str
+
+
+class Jobs(_Answer):
+    jobs: list[Job]
+
+
+class ModelVersion(_Answer):
+    model_version: str
+    created_at: datetime
+    outcome: Literal["promoted", "rejected"]
+    """What the promotion gate decided. A rejected version can be served by choosing it."""
+    reason: str
+    metrics: Metrics
+    data: TrainingData
+
+
+class Models(_Answer):
+    serving: str | None
+    """The version that the answering process serves right now."""
+    versions: list[ModelVersion]
+
+
+class ModelChoice(_Answer):
+    model_config = ConfigDict(extra="forbid")
+
+    model_version: str
+
+
+class Live(_Answer):
+    status: Literal["live"] = "live"
+
+
+class Readiness(_Answer):
+    status: Literal["ready", "no model yet"]
+    model_version: str | None
+    redis: Literal["up", "down"]
+    """Reported only: predictions need no Redis."""
+
+
+class Error(_Answer):
+    detail: str
+
+
+class FieldError(_Answer):
+    loc: list[str | int]
+    """"body", the index of the passenger, the field."""
+    msg: str
+    type: str
+
+
+class FieldErrors(_Answer):
+    detail: list[FieldError]
+
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def _error(status: int, description: str, model: type[BaseModel] = Error) -> Responses:
+    return {status: {"model": model, "description": description}}
+
+
+INVALID = _error(422, "Which passenger, which field, why; the first 20.", FieldErrors)
+NO_MODEL = _error(503, "No model yet; `Retry-After` says when to ask again.")
+NO_REDIS = _error(503, "Redis does not answer; `Retry-After` says when to ask again.")
+NO_JOB = _error(404, "There is no such job.")
+JOB_ENDED = _error(409, "The job has already ended.")
+NO_VERSION = _error(404, "There is no such model version.")
+NOT_SERVABLE = _error(409, "The version is damaged or made for another schema.")
+KEY_NEEDED = _error(401, "The API key is missing.") | _error(403, "The API key is wrong.")

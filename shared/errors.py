@@ -1,0 +1,73 @@
+"""The errors a user can meet, each with the HTTP status that the API answers it with."""
+
+
+class LifeboatError(Exception):
+    """Base of all errors whose message is written for the person who meets it."""
+
+    status_code = 500
+
+
+class NoModelYet(LifeboatError):
+    """Raised when a prediction is asked for before any model version is loaded."""
+
+    status_code = 503
+
+
+class VersionNotFound(LifeboatError):
+    """Raised when the models volume has no version of that name."""
+
+    status_code = 404
+
+
+class VersionNotServable(LifeboatError):
+    """Raised when a version is on the volume but is damaged or made for another schema."""
+
+    status_code = 409
+
+
+class JobNotFound(LifeboatError):
+    """Raised when there is no record of a job with that id."""
+
+    status_code = 404
+
+
+class JobEnded(LifeboatError):
+    """Raised when a job that has already ended is asked to stop."""
+
+    status_code = 409
+
+
+class KeyMissing(LifeboatError):
+    """Raised when a call that needs the API key comes without one."""
+
+    status_code = 401
+
+
+class KeyWrong(LifeboatError):
+    """Raised when a call comes with an API key that is not the one configured."""
+
+    status_code = 403
+
+
+class TrainingFailed(LifeboatError):
+    """Raised when a run cannot end in a published version; the message is the job's error."""
+
+
+class BadTrainingData(TrainingFailed):
+    """Raised when the training table cannot be read or holds what training cannot use."""
+
+
+class ParityBroken(TrainingFailed):
+    """Raised when the exported model does not answer as the scikit-learn pipeline does."""
+
+
+class RunStopped(Exception):
+    """Base of the reasons for which a worker drops a run without an outcome of its own."""
+
+
+class RunCancelled(RunStopped):
+    """Raised at the next checkpoint after somebody cancelled the job."""
+
+
+class RunLost(RunStopped):
+    """Raised when the record says that this attempt no longer holds the run."""

@@ -1,0 +1,32 @@
+"""Every Redis key, named and explained once. All live in the one database of the URL.
+
+Celery's own keys stand beside them: the list `lifeboat:queue` of waiting messages, and `unacked*`,
+`_kombu.*` for its bookkeeping. Losing any of Celery's loses no job (see `job_watch`).
+"""
+
+VERSION = "lifeboat:version"
+"""String: the name of the model version to serve. Whoever sets it makes every API process swap."""
+
+ACTIVE_JOB = "lifeboat:active-job"
+"""String: the id of the job that is queued or running. Held from creation to end, so at most one
+run exists: it is the run lock, and what makes `PUT /run-pipeline` idempotent."""
+
+JOBS = "lifeboat:jobs"
+"""List: the ids of the recent jobs, newest first."""
+
+JOB_PREFIX = "lifeboat:job:"
+"""Hash per job: its record (`job_store`)."""
+
+EVENTS_PREFIX = "lifeboat:job-events:"
+"""Stream per job: the record at each change, for `GET /jobs/{id}/events`."""
+
+QUEUE = "lifeboat:queue"
+"""List, Celery's: messages that say 'look at job X'. A hint, never the truth about a job."""
+
+
+def job(job_id: str) -> str:
+    return JOB_PREFIX + job_id
+
+
+def events(job_id: str) -> str:
+    return EVENTS_PREFIX + job_id

@@ -1,0 +1,77 @@
+"""What can be configured, by environment variables with the prefix `LIFEBOAT_`."""
+
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting of both services; `.env.example` and the README list the same ones.
+
+    Raises:
+        pydantic.ValidationError: a variable holds a value that its field refuses.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LIFEBOAT_", env_file=".env", extra="ignore")
+
+    host: str = Field("127.0.0.1", description="Address the API listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port the API listens on.")
+    api_workers: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="API processes. With two or more, one that dies is replaced while the others "
+        "serve on.",
+    )
+    models_dir: Path = Field(Path("models"), description="Folder of the model versions.")
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"),
+        description="The Redis (or Valkey) server of jobs and of the version key.",
+    )
+    redis_password_file: Path | None = Field(
+        None, description="File that holds the Redis password, where the URL has none."
+    )
+    training_data: str = Field(
+        "data/titanic.csv",
+        description="Path or http(s) URL of the training table, CSV or Parquet, read anew by "
+        "each run.",
+    )
+    promotion_tolerance: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="How much lower than the served model's a candidate's ROC AUC may be and "
+        "still be served.",
+    )
+    keep_versions: int = Field(
+        10, ge=1, description="Promoted versions kept on the volume; the served one always is."
+    )
+    job_timeout_seconds: float = Field(
+        3600, gt=0, description="Longest time one attempt at a training run may take."
+    )
+    api_key: SecretStr | None = Field(
+        None,
+        min_length=1,
+        description="When set, PUT, DELETE and /metrics need it, as X-API-Key or Bearer token.",
+    )
+    log_level: str = Field(
+        "INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="DEBUG, INFO, WARNING or ERROR.",
+    )
+
+    def redis_url_with_password(self) -> str:
+        """The URL to connect to, with the password of `redis_password_file` put in.
+
+        Raises:
+            OSError: the password file cannot be read.
+        """
+        url = self.redis_url.get_secret_value()
+        if self.redis_password_file is None:
+            return url
+        password = quote(self.redis_password_file.read_text().strip(), safe="")
+        parts = urlsplit(url)
+        user, _, address = parts.netloc.rpartition("@")
+        return urlunsplit(parts._replace(netloc=f"{user.split(':')[0]}:{password}@{address}"))

@@ -1,0 +1,78 @@
+"""The Celery application of the worker: `celery --app worker.celery_app worker`.
+
+Celery carries messages and runs tasks in a child process; it recovers nothing (see
+`shared/job_watch.py`), so each setting that would retry, redeliver or revoke is off.
+"""
+
+import logging.config
+from typing import Any
+
+from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
+
+from shared.job_queue import celery_application
+from shared.log import log_config
+from shared.settings import Settings
+from worker.main_process import MainProcess
+
+settings = Settings()
+app = celery_application(settings.redis_url_with_password())
+app.conf.update(
+    include=["worker.tasks"],
+    # One run at a time, so one child is enough. A child, because a run that is killed for want of
+    # memory then leaves the worker standing.
+    worker_pool="prefork",
+    worker_concurrency=1,
+    # The main process has threads, and a fork would copy their locks in whatever state they are;
+    # an OpenMP pool copied by a fork can deadlock too (scikit-learn#19272).
+    worker_pool_start_method="spawn",
+    # A spawned child imports the application first; Celery's 4 s are short on a loaded machine.
+    worker_proc_alive_timeout=60,
+    # A fresh process now and then gives back what a library leaked.
+    worker_max_tasks_per_child=10,
+    # Acknowledged when taken. Late acknowledgement redelivers a message whose run is still going
+    # after the visibility time-out, and acks the original when such a duplicate returns.
+    task_acks_late=False,
+    # With early acknowledgement there is nothing to reject; pinned because True runs a task that
+    # kills its worker again and again without end (celery#9082).
+    task_reject_on_worker_lost=False,
+    # Take no message that cannot be looked at: another worker may be free.
+    worker_prefetch_multiplier=1,
+    # True, the announced default of Celery 6, revokes the running task when Redis restarts.
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    # Wait for Redis for ever, at the start too: the worker has nothing to do without it.
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    # Reading: without a time-out a half-open connection leaves the worker deaf.
+    broker_transport_options={
+        **app.conf.broker_transport_options,
+        "socket_timeout": 5.0,
+        "socket_connect_timeout": 2.0,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+    },
+    # The backstop for a run whose own clock (`JobRun`) is stuck in code that never lets go.
+    task_time_limit=settings.job_timeout_seconds + 60,
+)
+
+main_process = MainProcess(settings)
+
+
+@setup_logging.connect
+def configure_logging(**_: Any) -> None:
+    """Ours instead of Celery's, which would take over the root logger."""
+    logging.config.dictConfig(log_config(settings.log_level))
+
+
+@worker_ready.connect
+def start_main_process(sender: Any, **_: Any) -> None:
+    main_process.start(worker=sender.hostname)
+
+
+@worker_shutting_down.connect
+def hand_back(**_: Any) -> None:
+    main_process.hand_back()
+
+
+@worker_shutdown.connect
+def stop_main_process(**_: Any) -> None:
+    main_process.stop()

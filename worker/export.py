@@ -1,0 +1,133 @@
+"""The fitted pipeline as ONNX, and the proof that both answer alike."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pandas as pd
+from numpy.typing import NDArray
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
+from sklearn.pipeline import Pipeline
+
+from shared.errors import ParityBroken
+from shared.features import FEATURES, Columns
+from shared.manifest import Parity
+from shared.onnx_model import OUTPUT_NAMES, OnnxModel
+
+TOLERANCE = 1e-5
+"""Largest allowed difference of a probability; float32 arithmetic alone gives about 1e-6."""
+
+_MAX_THRESHOLD_ROWS = 50_000
+_UNSEEN_CATEGORY = "?"
+
+
+def to_onnx(pipeline: Pipeline) -> bytes:
+    """One input tensor per feature, of shape (rows, 1), and the outputs of `OnnxModel`."""
+    tensors = {"number": FloatTensorType([None, 1]), "category": StringTensorType([None, 1])}
+    model = convert_sklearn(
+        pipeline,
+        name="lifeboat",
+        initial_types=[(feature.name, tensors[feature.kind]) for feature in FEATURES],
+        final_types=list(
+            zip(OUTPUT_NAMES, [Int64TensorType([None]), FloatTensorType([None, 2])], strict=True)
+        ),
+        # Without this the probabilities come as a list of dictionaries.
+        options={id(pipeline.steps[-1][1]): {"zipmap": False}},
+    )
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def prove_parity(pipeline: Pipeline, exported: bytes, features: pd.DataFrame) -> Parity:
+    """Compares both models on every training row and on the rows where exports go wrong.
+
+    Those are: each optional field missing and all of them, categories never seen, and numbers just
+    beside, and on, each threshold of the trees.
+
+    Raises:
+        ParityBroken: a probability differs by more than `TOLERANCE`, or a label does whose
+            probability is not within it of one half. The message names the rows.
+    """
+    rows = pd.concat(
+        [
+            features,
+            *_with_missing_fields(features),
+            *_with_unseen_categories(features),
+            *_beside_thresholds(features, _thresholds(exported)),
+        ],
+        ignore_index=True,
+    )
+    expected = pipeline.predict_proba(rows)[:, 1]
+    expected_labels = pipeline.predict(rows)
+    labels, probabilities = OnnxModel(exported).predict(_columns(rows))
+    difference = np.abs(expected - probabilities)
+    labels_differ = expected_labels != labels
+    wrong = (difference > TOLERANCE) | (labels_differ & (np.abs(expected - 0.5) > TOLERANCE))
+    if wrong.any():
+        examples = "; ".join(
+            f"{rows.iloc[row].to_dict()}: scikit-learn {expected[row]:.6f}, "
+            f"ONNX {probabilities[row]:.6f}"
+            for row in np.flatnonzero(wrong)[:3]
+        )
+        raise ParityBroken(
+            f"the ONNX model differs from the scikit-learn pipeline on {int(wrong.sum())} of "
+            f"{len(rows)} rows, so it is not published: {examples}"
+        )
+    return Parity(
+        rows=len(rows),
+        max_difference=float(difference.max()),
+        labels_differ=int(labels_differ.sum()),
+        tolerance=TOLERANCE,
+    )
+
+
+def _columns(rows: pd.DataFrame) -> Columns:
+    return {name: rows[name].to_numpy().reshape(-1, 1) for name in rows.columns}
+
+
+def _blank(features: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    missing: dict[str, Any] = {"number": np.float32(np.nan), "category": ""}
+    kinds = {feature.name: feature.kind for feature in FEATURES}
+    return features.assign(**{name: missing[kinds[name]] for name in names})
+
+
+def _with_missing_fields(features: pd.DataFrame) -> list[pd.DataFrame]:
+    optional = [feature.name for feature in FEATURES if not feature.required]
+    return [_blank(features, [name]) for name in optional] + [_blank(features, optional)]
+
+
+def _with_unseen_categories(features: pd.DataFrame) -> list[pd.DataFrame]:
+    categories = [feature.name for feature in FEATURES if feature.kind == "category"]
+    return [features.assign(**{name: _UNSEEN_CATEGORY}) for name in categories]
+
+
+def _thresholds(exported: bytes) -> NDArray[np.float32]:
+    """All numbers that a tree of the model compares with, whichever feature it compares."""
+    found: list[float] = []
+    for node in onnx.load_from_string(exported).graph.node:
+        if node.op_type.startswith("TreeEnsemble"):
+            attributes = {attribute.name: attribute for attribute in node.attribute}
+            modes = attributes["nodes_modes"].strings
+            values = attributes["nodes_values"].floats
+            found += [value for value, mode in zip(values, modes, strict=True) if mode != b"LEAF"]
+    return np.unique(np.array(found, np.float32))
+
+
+def _beside_thresholds(
+    features: pd.DataFrame, thresholds: NDArray[np.float32]
+) -> list[pd.DataFrame]:
+    """Training rows with a number replaced by each threshold and its two neighbours in float32.
+
+    Every number meets every threshold: which of the model's inputs a threshold belongs to is lost
+    behind the preprocessing, and a value that it does not belong to does no harm.
+    """
+    above, below = np.float32(np.inf), np.float32(-np.inf)
+    values = np.concatenate(
+        [thresholds, np.nextafter(thresholds, above), np.nextafter(thresholds, below)]
+    )
+    numbers = [feature.name for feature in FEATURES if feature.kind == "number"]
+    most = _MAX_THRESHOLD_ROWS // len(numbers) if numbers else 0
+    values = values[:: max(1, -(-len(values) // most))] if most else values[:0]
+    base = features.iloc[np.arange(len(values)) % len(features)]
+    return [base.assign(**{name: values}) for name in numbers]

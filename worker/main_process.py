@@ -1,0 +1,88 @@
+"""What the worker's main process does beside passing messages to its child, each in a thread."""
+
+import logging
+import threading
+
+import redis
+
+from shared.background import Background
+from shared.errors import VersionNotFound, VersionNotServable
+from shared.job_queue import JobQueue, celery_application
+from shared.job_store import JobStore
+from shared.job_watch import JobWatch
+from shared.model_store import ModelStore
+from shared.redis_client import connect
+from shared.settings import Settings
+from shared.version_key import VersionKey
+
+_RETRY_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class MainProcess:
+    def __init__(self, settings: Settings) -> None:
+        url = settings.redis_url_with_password()
+        client = connect(url)
+        self._jobs = JobStore(client)
+        self._queue = JobQueue(celery_application(url), client)
+        self._version_key = VersionKey(client)
+        self._models = ModelStore(settings.models_dir)
+        self._worker = ""
+        self._background = Background(
+            self._mirror_version_key,
+            JobWatch(self._jobs, self._queue).watch,
+            self._train_first_model,
+            self._hand_back_when_stopped,
+        )
+
+    def start(self, worker: str) -> None:
+        """`worker` is the name under which this worker's child claims jobs."""
+        self._worker = worker
+        self._background.start()
+
+    def hand_back(self) -> None:
+        """Called from the handler of SIGTERM: does no more there than wake the threads."""
+        self._background.stopping.set()
+
+    def stop(self) -> None:
+        self._background.stop()
+
+    def _mirror_version_key(self, stop: threading.Event) -> None:
+        """Notes the version that was chosen on the volume, for API processes without Redis."""
+        for reading in self._version_key.follow(stop):
+            if reading.version is None:
+                continue
+            try:
+                self._models.manifest(reading.version)
+                self._models.set_current(reading.version)
+            except (VersionNotFound, VersionNotServable, OSError) as error:
+                log.warning("the version key is not noted on the volume: %s", error)
+
+    def _train_first_model(self, stop: threading.Event) -> None:
+        """So that predictions work soon after the first start, with nobody asking for a run."""
+        while next(self._models.manifests(), None) is None:
+            try:
+                job, is_new = self._jobs.create(force=False)
+                if is_new:
+                    log.info("no model on the volume yet; job %s trains the first", job.job_id)
+                    self._queue.send(job.job_id)
+                return
+            except redis.RedisError as error:
+                log.warning("no model on the volume yet, and Redis does not answer: %s", error)
+            if stop.wait(_RETRY_SECONDS):
+                return
+
+    def _hand_back_when_stopped(self, stop: threading.Event) -> None:
+        """A polite stop in the middle of a run lets the next worker have it, with no death counted.
+
+        The child learns of it from its next heartbeat, and leaves.
+        """
+        stop.wait()
+        try:
+            job_id = self._jobs.release(self._worker)
+            if job_id is not None:
+                log.info("job %s: handed back, this worker is being stopped", job_id)
+                self._queue.send(job_id)
+        except redis.RedisError as error:
+            log.warning("the run is not handed back, its heartbeat will tell: %s", error)

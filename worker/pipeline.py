@@ -1,0 +1,137 @@
+"""The order of the stages of a training run. Pure of Celery: runs from a test or a notebook."""
+
+import logging
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Protocol
+
+import joblib
+
+from shared.errors import LifeboatError
+from shared.job import Stage
+from shared.manifest import ONNX_FILE, PIPELINE_FILE, Manifest
+from shared.model_store import ModelStore, digests
+from worker import dataset, estimator, evaluation, export
+
+_STARTS_AT = {
+    Stage.LOAD: 0.0,
+    Stage.FIT: 0.05,
+    Stage.EVALUATE: 0.15,
+    Stage.EXPORT: 0.85,
+    Stage.VERIFY: 0.88,
+    Stage.PUBLISH: 0.97,
+}
+"""Share of the whole run that is done when a stage begins: one fit, then a fit per fold."""
+
+_LIBRARIES = ("scikit-learn", "skl2onnx", "onnx", "onnxruntime", "numpy", "pandas", "joblib")
+
+log = logging.getLogger(__name__)
+
+
+class Run(Protocol):
+    """What the pipeline asks of whoever runs it; `worker.run` has the one with a job behind it."""
+
+    job_id: str
+
+    def report(self, stage: Stage, progress: float) -> None:
+        """Notes the progress (0 to 1) of the whole run; raises RunStopped to end it here."""
+
+    def choose_version(self, proposed: str) -> str:
+        """The name to publish under: the one an earlier attempt chose, else `proposed`."""
+
+    def is_forced(self) -> bool:
+        """Whether the candidate is to be promoted whatever the gate says."""
+
+
+def run_pipeline(
+    run: Run,
+    *,
+    training_data: str,
+    model_store: ModelStore,
+    served_version: Callable[[], str | None],
+    promotion_tolerance: float,
+) -> Manifest:
+    """Trains a candidate and publishes it on the volume; whether it is served is the caller's step.
+
+    Raises:
+        TrainingFailed: the data is unusable, or the export does not answer as the pipeline does.
+        VersionNotServable: what was written does not read back.
+        OSError: the volume does not take the version.
+        RunStopped: from `run`, between stages and between folds.
+    """
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(name: Stage) -> Iterator[None]:
+        run.report(name, _STARTS_AT[name])
+        log.info("job %s: %s", run.job_id, name)
+        started = time.monotonic()
+        yield
+        seconds[name] = round(time.monotonic() - started, 3)
+
+    def on_fold(share: float) -> None:
+        start, end = _STARTS_AT[Stage.EVALUATE], _STARTS_AT[Stage.EXPORT]
+        run.report(Stage.EVALUATE, start + share * (end - start))
+
+    with stage(Stage.LOAD):
+        table = dataset.load(training_data, least_per_label=evaluation.FOLDS)
+    with stage(Stage.FIT):
+        pipeline = estimator.fit(table.features, table.labels)
+    with stage(Stage.EVALUATE):
+        metrics = evaluation.cross_validate(table.features, table.labels, on_fold)
+    with stage(Stage.EXPORT):
+        exported = export.to_onnx(pipeline)
+    with stage(Stage.VERIFY):
+        parity = export.prove_parity(pipeline, exported, table.features)
+    with stage(Stage.PUBLISH), model_store.staging() as staging:
+        (staging / ONNX_FILE).write_bytes(exported)
+        joblib.dump(pipeline, staging / PIPELINE_FILE)
+        gate = evaluation.promotion_gate(
+            metrics,
+            table.data,
+            _served(model_store, served_version()),
+            tolerance=promotion_tolerance,
+            forced=run.is_forced(),
+        )
+        published = model_store.publish(
+            staging,
+            Manifest(
+                model_version=run.choose_version(model_store.new_version()),
+                job_id=run.job_id,
+                created_at=datetime.now(UTC),
+                files=digests(staging),
+                metrics=metrics,
+                gate=gate,
+                parity=parity,
+                data=table.data,
+                libraries=_library_versions(),
+                stage_seconds=seconds,
+            ),
+        )
+    log.info(
+        "job %s: model version %s %s: %s",
+        run.job_id,
+        published.model_version,
+        published.gate.outcome,
+        published.gate.reason,
+    )
+    return published
+
+
+def _served(model_store: ModelStore, version: str | None) -> Manifest | None:
+    """What the gate compares with; nothing where the served version cannot be read any more."""
+    if version is None:
+        return None
+    try:
+        return model_store.manifest(version)
+    except LifeboatError as error:
+        log.warning("the gate has nothing to compare with: %s", error)
+        return None
+
+
+def _library_versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES}

@@ -1,0 +1,98 @@
+"""The Celery task: claims a job, runs the pipeline, reports how it ended."""
+
+import logging
+
+import redis
+from celery import Task
+
+from shared.errors import LifeboatError, RunCancelled, RunLost
+from shared.job import JobResult
+from shared.job_queue import TASK_NAME
+from shared.job_store import JobStore
+from shared.manifest import Manifest
+from shared.model_store import ModelStore
+from shared.redis_client import connect
+from shared.version_key import VersionKey
+from worker.celery_app import app, settings
+from worker.run import JobRun
+
+log = logging.getLogger(__name__)
+
+
+@app.task(name=TASK_NAME, bind=True)
+def train(task: "Task[[str], None]", job_id: str) -> None:
+    """Looks at a job; returns at once if it is not queued (any more)."""
+    client = connect(settings.redis_url_with_password())
+    jobs, models = JobStore(client), ModelStore(settings.models_dir)
+    version_key = VersionKey(client)
+    try:
+        attempt = jobs.claim(job_id, str(task.request.hostname))
+    except redis.RedisError as error:
+        log.warning("job %s: not claimed, it will be sent again: %s", job_id, error)
+        return
+    if attempt is None:
+        log.info("job %s: nothing to do, it has ended or another worker has it", job_id)
+        return
+    with JobRun(jobs, job_id, attempt, settings.job_timeout_seconds) as run:
+        _execute(run, models, version_key)
+    _prune(models, version_key)
+
+
+def _execute(run: JobRun, models: ModelStore, version_key: VersionKey) -> None:
+    # Here, because the main process imports this module too and needs no scikit-learn.
+    from worker.pipeline import run_pipeline
+
+    published: Manifest | None = None
+    try:
+        published = run_pipeline(
+            run,
+            training_data=settings.training_data,
+            model_store=models,
+            served_version=lambda: _served_version(models, version_key),
+            promotion_tolerance=settings.promotion_tolerance,
+        )
+        run.succeed(_result(published))
+    except RunCancelled:
+        log.info("job %s: cancelled", run.job_id)
+        if published is not None:
+            models.discard(published.model_version)
+        run.cancel()
+    except RunLost:
+        log.warning("job %s: dropped, attempt %d no longer holds it", run.job_id, run.attempt)
+    except LifeboatError as error:
+        log.warning("job %s: failed: %s", run.job_id, error)
+        run.fail(str(error))
+    except OSError as error:
+        log.exception("job %s: failed", run.job_id)
+        run.fail(f"the models volume does not take the version: {error.strerror or error}")
+    except Exception as error:
+        log.exception("job %s: failed", run.job_id)
+        run.fail(f"{type(error).__name__}: {error} (the worker's log has the traceback)")
+
+
+def _result(published: Manifest) -> JobResult:
+    return JobResult(
+        outcome=published.gate.outcome,
+        reason=published.gate.reason,
+        model_version=published.model_version,
+        metrics=published.metrics,
+    )
+
+
+def _served_version(models: ModelStore, version_key: VersionKey) -> str | None:
+    try:
+        return version_key.get() or models.current()
+    except redis.RedisError:
+        return models.current()
+
+
+def _prune(models: ModelStore, version_key: VersionKey) -> None:
+    """Removes old versions; none unless Redis says which one is served."""
+    try:
+        served = {version_key.get(), models.current()} - {None}
+        removed = models.prune(settings.keep_versions, {name for name in served if name})
+    except (redis.RedisError, OSError) as error:
+        log.warning("old model versions stay for now: %s", error)
+        return
+    if removed:
+        log.info("old model versions removed: %s", ", ".join(removed))
