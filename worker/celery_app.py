@@ -6,6 +6,8 @@ Celery carries messages and runs tasks in a child process; it recovers nothing (
 
 import logging.config
 import signal
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from celery.signals import (
@@ -20,6 +22,11 @@ from shared.job_queue import celery_application
 from shared.log import log_config
 from shared.settings import Settings
 from worker.main_process import MainProcess
+
+_ALIVE_SECONDS = 1.0
+_ALIVE_FILE = Path(tempfile.gettempdir()) / "lifeboat-worker-alive"
+"""Touched by Celery's event loop; its age is the container's health check. `celery inspect ping`
+would start a Python with all of Celery for each probe."""
 
 settings = Settings()
 app = celery_application(settings.redis_url_with_password())
@@ -79,6 +86,7 @@ def leave_sigterm_to_the_main_process(**_: Any) -> None:
 @worker_ready.connect
 def start_main_process(sender: Any, **_: Any) -> None:
     main_process.start(worker=sender.hostname)
+    sender.timer.call_repeatedly(_ALIVE_SECONDS, _ALIVE_FILE.touch)
 
 
 @worker_shutting_down.connect

@@ -11,29 +11,55 @@ from sklearn.preprocessing import OneHotEncoder
 
 _NUMBERS = ["Age", "Pclass", "SibSp", "Parch", "Fare"]
 _CATEGORIES = ["Sex", "Embarked"]
+
 _BLANKED = ["Pclass", "SibSp", "Parch", "Fare"]
+"""What clients of the original service never send."""
 _COPY_WEIGHT = 0.5
 
+_MAX_ROWS_PER_TREE = 100_000
+"""Each tree sees half of a small table and no more than this of a large one: a million rows are
+fitted in about a minute on one core, where half of them had not ended after 150 s."""
 
-def build_pipeline() -> Pipeline:
+
+def build_pipeline(rows: int) -> Pipeline:
+    """An unfitted pipeline for `rows` rows of training, copies included."""
     columns = ColumnTransformer(
         [
-            ("numbers", SimpleImputer(strategy="constant", fill_value=-1.0), _NUMBERS),
-            ("categories", OneHotEncoder(handle_unknown="ignore", dtype=np.float32), _CATEGORIES),
+            (
+                "numbers",
+                # A constant: the median would make every passenger without a class third class.
+                SimpleImputer(strategy="constant", fill_value=-1.0, keep_empty_features=True),
+                _NUMBERS,
+            ),
+            (
+                "categories",
+                OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32),
+                _CATEGORIES,
+            ),
         ]
     )
+    # Chosen by 10-fold cross-validation over ten seeds; docs/decisions.md has the runners-up.
     classifier = GradientBoostingClassifier(
-        n_estimators=100, max_depth=3, subsample=0.8, random_state=0
+        n_estimators=60,
+        learning_rate=0.07,
+        max_depth=5,
+        subsample=min(0.5, _MAX_ROWS_PER_TREE / rows),
+        random_state=0,
     )
     return Pipeline([("columns", columns), ("classifier", classifier)])
 
 
 def fit(features: pd.DataFrame, labels: NDArray[np.int64]) -> Pipeline:
+    """Fits on the table plus a copy of it, at half the weight, with the optional fields blanked.
+
+    Without the copies the model is right for 0.73 of the passengers of whom only age, sex and port
+    are known; with them for 0.79, and no worse on the others.
+    """
     blanked = features.assign(**dict.fromkeys(_BLANKED, np.float32(np.nan)))
-    weights = np.repeat([1.0, _COPY_WEIGHT], len(features))
-    pipeline = build_pipeline()
+    rows = pd.concat([features, blanked], ignore_index=True)
+    pipeline = build_pipeline(len(rows))
     return pipeline.fit(
-        pd.concat([features, blanked], ignore_index=True),
+        rows,
         np.concatenate([labels, labels]),
-        classifier__sample_weight=weights,
+        classifier__sample_weight=np.repeat([1.0, _COPY_WEIGHT], len(features)),
     )
