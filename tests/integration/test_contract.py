@@ -1,0 +1,288 @@
+"""Every row of the contract, against real processes."""
+
+import json
+import time
+
+import pytest
+
+from tests.processes import Api, Stack, wait_for
+from tests.versions import publish
+
+ORIGINAL_REQUEST = [
+    {"Age": 22.0, "Sex": "male", "Embarked": "S"},
+    {"Age": 38.0, "Sex": "female", "Embarked": "C"},
+]
+JOB_FIELDS = {
+    "job_id",
+    "status",
+    "stage",
+    "progress",
+    "created_at",
+    "started_at",
+    "finished_at",
+    "attempts",
+    "result",
+    "error",
+}
+
+
+def test_predictions_come_in_the_order_asked_for_with_the_version_that_gave_them(api: Api) -> None:
+    answer = api.predict(*ORIGINAL_REQUEST)
+    turned = api.predict(*reversed(ORIGINAL_REQUEST))
+    assert answer.status_code == 200
+    body = answer.json()
+    assert set(body) == {"predictions", "probabilities", "model_version"}
+    assert answer.headers["X-Model-Version"] == body["model_version"]
+    assert turned.json()["probabilities"] == body["probabilities"][::-1]
+    assert [p > 0.5 for p in body["probabilities"]] == [bool(p) for p in body["predictions"]]
+
+
+def test_an_empty_list_is_answered_with_empty_lists(api: Api) -> None:
+    body = api.http.post("/predict", json=[]).json()
+    assert (body["predictions"], body["probabilities"]) == ([], [])
+
+
+def test_many_passengers_get_the_answers_they_get_one_by_one(api: Api) -> None:
+    passengers: list[dict[str, object]] = [
+        {"Sex": sex, "Age": age, "Pclass": 1 + age % 3, "Fare": float(age)}
+        for age in range(100)
+        for sex in ("male", "female")
+    ] * 10
+    together = api.predict(*passengers).json()["probabilities"]
+    alone = [api.predict(p).json()["probabilities"][0] for p in passengers[:5]]
+    assert len(together) == len(passengers)
+    assert together[:5] == pytest.approx(alone, abs=1e-6)
+
+
+def test_a_bad_passenger_is_named_and_its_input_not_repeated(api: Api) -> None:
+    answer = api.predict({"Sex": "male"}, {"Sex": "female", "Age": -123456})
+    assert answer.status_code == 422
+    (error,) = answer.json()["detail"]
+    assert error["loc"] == ["body", 1, "Age"]
+    assert "passenger 1" in error["msg"] and "Age" in error["msg"]
+    assert "123456" not in answer.text
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b'[{"Sex": "\\ud800"}]', b"[" * 10_000])
+def test_a_body_that_is_no_json_is_refused(api: Api, body: bytes) -> None:
+    assert api.http.post("/predict", content=body).status_code == 422
+
+
+def test_before_the_first_model_everything_says_so(stack: Stack) -> None:
+    api = stack.start_api()
+    answer = api.predict()
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "PUT /run-pipeline" in answer.json()["detail"]
+    assert api.http.get("/health/ready").status_code == 503
+    assert api.http.get("/health/live").status_code == 200
+    assert api.http.get("/models").json() == {"serving": None, "versions": []}
+
+
+def test_a_run_is_accepted_followed_and_served_without_a_restart(api: Api) -> None:
+    before = api.version()
+    answer = api.http.put("/run-pipeline")
+    assert answer.status_code == 202
+    accepted = answer.json()
+    assert set(accepted) == {"job_id", "status", "status_url"}
+    assert accepted["status"] == "queued"
+    assert answer.headers["Location"] == accepted["status_url"] == f"/jobs/{accepted['job_id']}"
+
+    job = api.wait_for_end(accepted["job_id"])
+    assert set(job) == JOB_FIELDS
+    assert (job["status"], job["stage"], job["progress"], job["error"]) == (
+        "succeeded",
+        "publish",
+        1.0,
+        None,
+    )
+    result = job["result"]
+    assert isinstance(result, dict)
+    assert result["outcome"] == "promoted" and result["model_version"] != before
+    assert set(result["metrics"]) == {"roc_auc", "accuracy", "log_loss", "brier_score"}
+    api.wait_for_version(result["model_version"])
+
+
+def test_recent_jobs_come_newest_first(api: Api) -> None:
+    newest = api.run_pipeline()
+    api.wait_for_end(newest)
+    jobs = api.http.get("/jobs").json()["jobs"]
+    assert jobs[0]["job_id"] == newest
+    assert [j["created_at"] for j in jobs] == sorted((j["created_at"] for j in jobs), reverse=True)
+    assert len(api.http.get("/jobs", params={"limit": 1}).json()["jobs"]) == 1
+    assert api.http.get("/jobs", params={"limit": 0}).status_code == 422
+
+
+@pytest.mark.parametrize("job_id", ["0" * 32, "nonsense", "0" * 31, "..%2f..", "A" * 32])
+def test_a_job_that_never_was_is_not_found(api: Api, job_id: str) -> None:
+    assert api.http.get(f"/jobs/{job_id}").status_code == 404
+    assert api.http.delete(f"/jobs/{job_id}").status_code == 404
+    assert api.http.get(f"/jobs/{job_id}/events").status_code == 404
+
+
+def test_a_job_that_has_ended_cannot_be_cancelled(api: Api) -> None:
+    job_id = api.run_pipeline()
+    api.wait_for_end(job_id)
+    answer = api.http.delete(f"/jobs/{job_id}")
+    assert answer.status_code == 409
+    assert "succeeded" in answer.json()["detail"]
+
+
+def test_a_queued_job_is_put_once_and_cancelled_at_once(stack: Stack) -> None:
+    api = stack.start_api()
+    job_id = api.run_pipeline()
+    assert api.run_pipeline() == job_id
+    answer = api.http.delete(f"/jobs/{job_id}")
+    assert answer.status_code == 202
+    assert answer.json()["status"] == "cancelled"
+    assert api.run_pipeline() != job_id
+
+
+def test_events_show_every_change_until_the_job_ends(api: Api) -> None:
+    job_id = api.run_pipeline()
+    with api.http.stream("GET", f"/jobs/{job_id}/events") as stream:
+        assert stream.headers["Content-Type"].startswith("text/event-stream")
+        lines = list(stream.iter_lines())
+    events = [json.loads(line[len("data: ") :]) for line in lines if line.startswith("data: ")]
+    assert all(set(event) == JOB_FIELDS for event in events)
+    assert events[0]["status"] == "queued"
+    assert events[-1] == api.job(job_id)
+    stages = [event["stage"] for event in events if event["stage"]]
+    order = ["load", "fit", "evaluate", "export", "verify", "publish"]
+    assert list(dict.fromkeys(stages)) == order
+    progress = [event["progress"] for event in events]
+    assert progress == sorted(progress)
+    assert len({event["progress"] for event in events if event["stage"] == "evaluate"}) == 10
+
+    middle = [line[len("id: ") :] for line in lines if line.startswith("id: ")][len(events) // 2]
+    headers = {"Last-Event-ID": middle}
+    with api.http.stream("GET", f"/jobs/{job_id}/events", headers=headers) as stream:
+        rest = [line for line in stream.iter_lines() if line.startswith("data: ")]
+    assert [json.loads(line[len("data: ") :]) for line in rest] == events[len(events) // 2 + 1 :]
+
+
+def test_the_models_are_listed_and_an_earlier_one_can_be_chosen(api: Api) -> None:
+    api.wait_for_end(api.run_pipeline())
+    models = api.http.get("/models").json()
+    newest, earlier = (version["model_version"] for version in models["versions"][:2])
+    assert newest > earlier
+    assert {"model_version", "created_at", "metrics"} <= set(models["versions"][0])
+    whole = api.http.get(f"/models/{earlier}").json()
+    assert whole["model_version"] == earlier
+    assert set(whole["files"]) == {"model.onnx", "model.joblib"}
+
+    answer = api.http.put("/models/current", json={"model_version": earlier})
+    assert (answer.status_code, answer.json()) == (200, {"model_version": earlier})
+    api.wait_for_version(earlier)
+    wait_for(lambda: api.http.get("/models").json()["serving"] == earlier)
+
+
+@pytest.mark.parametrize("version", ["20200101-000000-abcdef", "nonsense", "..", "current.json"])
+def test_a_version_that_is_not_there_is_not_found(api: Api, version: str) -> None:
+    before = api.version()
+    answer = api.http.put("/models/current", json={"model_version": version})
+    assert answer.status_code == 404
+    assert api.http.get(f"/models/{version.replace('..', '%2e%2e')}").status_code == 404
+    assert api.version() == before
+
+
+def test_a_damaged_version_cannot_be_chosen(stack: Stack) -> None:
+    good, damaged = publish(stack.models_dir), publish(stack.models_dir)
+    with (stack.models_dir / damaged / "model.onnx").open("r+b") as model:
+        model.truncate(1000)
+    stack.redis.client.set("lifeboat:version", good)
+    api = stack.start_api()
+    answer = api.http.put("/models/current", json={"model_version": damaged})
+    assert answer.status_code == 409
+    assert "model.onnx" in answer.json()["detail"]
+    assert api.version() == good
+
+
+def test_ready_names_the_version_and_reports_redis(api: Api) -> None:
+    answer = api.http.get("/health/ready")
+    assert answer.status_code == 200
+    body = answer.json()
+    assert (body["status"], body["redis"]) == ("ready", "up")
+    assert body["model_version"] in [
+        v["model_version"] for v in api.http.get("/models").json()["versions"]
+    ]
+
+
+def test_metrics_add_up_over_all_processes(api: Api) -> None:
+    def predicted() -> float:
+        lines = api.http.get("/metrics").text.splitlines()
+        (line,) = [x for x in lines if x.startswith("lifeboat_predicted_rows_total")]
+        return float(line.split()[1])
+
+    before = predicted()
+    for _ in range(20):
+        # A new connection each time, so that both processes get some.
+        with type(api.http)(base_url=api.url) as client:
+            client.post("/predict", json=[{"Sex": "male"}] * 3)
+    assert {predicted() for _ in range(10)} == {before + 60}
+    text = api.http.get("/metrics").text
+    assert f'lifeboat_model_info{{model_version="{api.version()}"}} 1.0' in text
+    assert 'route="/jobs/{job_id}"' in text or 'route="/predict"' in text
+
+
+def test_the_api_documents_itself(api: Api) -> None:
+    assert api.http.get("/docs").status_code == 200
+    assert "/predict" in api.http.get("/openapi.json").json()["paths"]
+
+
+def test_with_a_key_configured_every_change_and_the_metrics_need_it(stack: Stack) -> None:
+    publish(stack.models_dir)
+    api = stack.start_api(api_key="sesame")
+    calls = [
+        ("PUT", "/run-pipeline"),
+        ("DELETE", f"/jobs/{'0' * 32}"),
+        ("PUT", "/models/current"),
+        ("GET", "/metrics"),
+    ]
+    for method, path in calls:
+        body = {"model_version": "x"}
+        assert api.http.request(method, path, json=body).status_code == 401
+        for headers in ({"X-API-Key": "simsim"}, {"Authorization": "Bearer simsim"}):
+            answer = api.http.request(method, path, json=body, headers=headers)
+            assert answer.status_code == 403
+        for headers in ({"X-API-Key": "sesame"}, {"Authorization": "Bearer sesame"}):
+            answer = api.http.request(method, path, json=body, headers=headers)
+            assert answer.status_code in (200, 202, 404)
+    assert api.predict().status_code == 200
+    assert api.http.get("/jobs").status_code == 200
+
+
+@pytest.mark.parametrize("fault", ["stopped", "frozen"])
+def test_without_redis_predictions_go_on_and_the_rest_answers_503_soon(
+    stack: Stack, fault: str
+) -> None:
+    version = publish(stack.models_dir)
+    api = stack.start_api()
+    if fault == "stopped":
+        stack.redis.stop()
+    else:
+        stack.redis.freeze()
+    calls = [
+        ("PUT", "/run-pipeline"),
+        ("GET", "/jobs"),
+        ("GET", f"/jobs/{'0' * 32}"),
+        ("DELETE", f"/jobs/{'0' * 32}"),
+        ("GET", f"/jobs/{'0' * 32}/events"),
+        ("PUT", "/models/current"),
+    ]
+    for method, path in calls:
+        started = time.monotonic()
+        answer = api.http.request(method, path, json={"model_version": version})
+        assert answer.status_code == 503, (method, path, answer.text)
+        assert "Retry-After" in answer.headers
+        # The contract's own figure, not a measurement: a client's time-out would be set by it.
+        assert time.monotonic() - started < 3
+        assert api.version() == version
+    assert api.http.get("/models").json()["serving"] == version
+    wait_for(lambda: api.http.get("/health/ready").json()["redis"] == "down")
+    if fault == "stopped":
+        stack.redis.start()
+    else:
+        stack.redis.thaw()
+    wait_for(lambda: api.http.get("/jobs").status_code == 200)
+    wait_for(lambda: api.http.get("/health/ready").json()["redis"] == "up")
