@@ -28,6 +28,7 @@ class Watcher:
         self._models = models
         self._holder = holder
         self._looked = threading.Event()
+        self._last_read: str | None = None
         self._refused_at: dict[str, float] = {}
         self.redis_answers = False
 
@@ -45,6 +46,9 @@ class Watcher:
 
     def _heed(self, reading: Reading) -> None:
         self._note_redis(reading.redis_answers)
+        if reading.version != self._last_read:
+            self._last_read = reading.version
+            self._refused_at.clear()
         if reading.version is not None:
             self._serve(reading.version)
         if self._holder.version is None:
@@ -81,7 +85,6 @@ class Watcher:
             return False
         before = self._holder.version or "no model"
         self._holder.current = ServedModel(version, model)
-        self._refused_at.clear()
         metrics.SWAPS.inc()
         metrics.MODEL_CREATED.set(manifest.created_at.timestamp())
         log.info("now serving model version %s (before: %s)", version, before)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.processes import Api, Stack, wait_for
+from tests.processes import Api, Stack, http_client, wait_for
 from tests.versions import publish
 
 ORIGINAL_REQUEST = [
@@ -217,7 +217,7 @@ def test_metrics_add_up_over_all_processes(api: Api) -> None:
     before = predicted()
     for _ in range(20):
         # A new connection each time, so that both processes get some.
-        with type(api.http)(base_url=api.url) as client:
+        with http_client(api.url) as client:
             client.post("/predict", json=[{"Sex": "male"}] * 3)
     assert {predicted() for _ in range(10)} == {before + 60}
     text = api.http.get("/metrics").text

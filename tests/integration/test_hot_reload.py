@@ -1,0 +1,199 @@
+"""The version key changes: every process swaps, and no request notices."""
+
+import threading
+from collections.abc import Callable
+
+import httpx2 as httpx
+
+from shared.model_store import ModelStore
+from shared.redis_keys import VERSION
+from tests.processes import Api, Stack, http_client, wait_for
+from tests.versions import publish
+
+
+class Client(threading.Thread):
+    """Predicts without a pause on one connection, so by one process, and notes what it gets."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.versions: list[str] = []
+        self.failures: list[str] = []
+        self._url = url
+        self._stop_asked = threading.Event()
+
+    def run(self) -> None:
+        with http_client(self._url) as http:
+            while not self._stop_asked.is_set():
+                try:
+                    answer = http.post("/predict", json=[{"Sex": "female", "Age": 30}])
+                except httpx.HTTPError as error:
+                    self.failures.append(repr(error))
+                    continue
+                if answer.status_code != 200:
+                    self.failures.append(answer.text)
+                elif answer.headers["X-Model-Version"] != answer.json()["model_version"]:
+                    self.failures.append("header and body name two versions")
+                else:
+                    self.versions.append(answer.json()["model_version"])
+
+    def stop(self) -> None:
+        self._stop_asked.set()
+        self.join()
+
+
+def _predict_meanwhile(api: Api, clients: int, act: Callable[[], None]) -> list[Client]:
+    predicting = [Client(api.url) for _ in range(clients)]
+    for client in predicting:
+        client.start()
+    try:
+        act()
+    finally:
+        for client in predicting:
+            client.stop()
+    return predicting
+
+
+def _versions_by_process(api: Api) -> set[str | None]:
+    """What the processes serve, asked over new connections often enough to meet each of them."""
+
+    def ask() -> str:
+        with http_client(api.url) as http:
+            return str(http.get("/health/ready").json()["model_version"])
+
+    return {ask() for _ in range(16)}
+
+
+def test_swaps_under_load_fail_no_request_and_never_go_back(stack: Stack) -> None:
+    versions = [publish(stack.models_dir) for _ in range(25)]
+    stack.redis.client.set(VERSION, versions[0])
+    api = stack.start_api(processes=2)
+    api.wait_for_version(versions[0])
+
+    def swap() -> None:
+        for version in versions[1:]:
+            stack.redis.client.set(VERSION, version)
+            wait_for(lambda v=version: _versions_by_process(api) == {v})  # type: ignore[misc]
+
+    clients = _predict_meanwhile(api, 4, swap)
+    assert [client.failures for client in clients] == [[], [], [], []]
+    for client in clients:
+        assert client.versions == sorted(client.versions)
+        # All but perhaps the one it began with and the one it ended with.
+        assert len(set(client.versions)) >= len(versions) - 2
+
+
+def test_training_while_predicting_fails_no_request(stack: Stack) -> None:
+    first = publish(stack.models_dir, roc_auc=0.5)
+    stack.redis.client.set(VERSION, first)
+    stack.start_worker()
+    api = stack.start_api(processes=2)
+    ends: list[dict[str, object]] = []
+
+    def retrain() -> None:
+        for _ in range(2):
+            ends.append(api.wait_for_end(api.run_pipeline()))
+        wait_for(lambda: len(_versions_by_process(api)) == 1)
+
+    (client,) = _predict_meanwhile(api, 1, retrain)
+    assert client.failures == []
+    assert [end["status"] for end in ends] == ["succeeded", "succeeded"]
+    assert len(set(client.versions)) == 3
+    assert client.versions == sorted(client.versions)
+
+
+def test_the_key_set_by_hand_swaps_every_process_back_and_forth(stack: Stack) -> None:
+    older, newer = publish(stack.models_dir), publish(stack.models_dir)
+    api = stack.start_api(processes=3)
+    for version in (older, newer, older):
+        stack.redis.client.set(VERSION, version)
+        wait_for(lambda v=version: _versions_by_process(api) == {v})  # type: ignore[misc]
+
+
+def test_a_lost_notification_leaves_no_process_behind(stack: Stack) -> None:
+    older, newer = publish(stack.models_dir), publish(stack.models_dir)
+    stack.redis.client.set(VERSION, older)
+    api = stack.start_api(processes=2)
+    api.wait_for_version(older)
+    stack.redis.client.config_set("notify-keyspace-events", "")
+    stack.redis.client.set(VERSION, newer)
+    wait_for(lambda: _versions_by_process(api) == {newer})
+
+
+def test_notifications_are_switched_on_where_a_server_has_them_off(stack: Stack) -> None:
+    stack.redis.client.config_set("notify-keyspace-events", "gx")
+    publish(stack.models_dir)
+    stack.start_api()
+    flags = stack.redis.client.config_get("notify-keyspace-events")["notify-keyspace-events"]
+    assert flags is not None
+    assert {"K", "$", "g", "x"} <= set(flags)
+
+
+def test_what_cannot_be_served_changes_nothing(stack: Stack) -> None:
+    good, damaged = publish(stack.models_dir), publish(stack.models_dir)
+    stack.redis.client.set(VERSION, good)
+    api = stack.start_api(processes=2)
+    (stack.models_dir / damaged / "manifest.json").unlink()
+
+    unservable = [damaged, "20200101-000000-abcdef", "../../etc", "nonsense"]
+
+    def choose_what_is_not_servable() -> None:
+        for value in unservable:
+            stack.redis.client.set(VERSION, value)
+            # Each of the two processes says so.
+            wait_for(lambda v=value: _refusals(api, v) == 2)  # type: ignore[misc]
+
+    (client,) = _predict_meanwhile(api, 1, choose_what_is_not_servable)
+    assert client.failures == []
+    assert set(client.versions) == {good}
+    assert "lifeboat_model_swap_failures_total 8.0" in api.http.get("/metrics").text
+
+
+def _refusals(api: Api, version: str) -> int:
+    return sum("refused" in line and version in line for line in api.process.output().splitlines())
+
+
+def test_redis_emptied_serves_on_and_puts_the_choice_back(stack: Stack) -> None:
+    chosen, newest = publish(stack.models_dir), publish(stack.models_dir)
+    stack.redis.client.set(VERSION, newest)
+    stack.start_worker()
+    api = stack.start_api(processes=2)
+    job_id = api.run_pipeline()
+    api.wait_for_end(job_id)
+    api.http.put("/models/current", json={"model_version": chosen})
+    wait_for(lambda: _versions_by_process(api) == {chosen})
+
+    def empty_redis() -> None:
+        stack.redis.client.flushall()
+        wait_for(lambda: stack.redis.client.get(VERSION) == chosen)
+
+    (client,) = _predict_meanwhile(api, 1, empty_redis)
+    assert client.failures == []
+    assert set(client.versions) == {chosen}
+    assert api.http.get(f"/jobs/{job_id}").status_code == 404
+    assert api.wait_for_end(api.run_pipeline())["status"] == "succeeded"
+
+
+def test_an_api_without_redis_starts_with_what_was_chosen_last(stack: Stack) -> None:
+    publish(stack.models_dir)
+    chosen = publish(stack.models_dir)
+    newest = publish(stack.models_dir)
+    rejected = publish(stack.models_dir, outcome="rejected")
+    stack.start_worker()
+    stack.redis.client.set(VERSION, chosen)
+    store = ModelStore(stack.models_dir)
+    wait_for(lambda: store.current() == chosen, why="the worker mirrors the key")
+    stack.redis.stop()
+    assert stack.start_api().version() == chosen
+
+    (stack.models_dir / "current.json").unlink()
+    assert stack.start_api().version() == newest != rejected
+
+
+def test_an_api_that_was_without_redis_follows_the_key_once_it_is_back(stack: Stack) -> None:
+    older, newer = publish(stack.models_dir), publish(stack.models_dir)
+    stack.redis.client.set(VERSION, older)
+    stack.redis.stop()
+    api = stack.start_api()
+    assert api.version() == newer
+    stack.redis.start()
+    api.wait_for_version(older)
