@@ -5,13 +5,15 @@ import os
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from honcho.environ import parse_procfile
 from honcho.manager import Manager
 from honcho.printer import Printer
+from honcho.process import Popen
 from pydantic import ValidationError
 
 from local import redis_server
@@ -21,6 +23,22 @@ _PROCFILE = Path(__file__).parent.parent / "Procfile"
 _REDIS_URL = "LIFEBOAT_REDIS_URL"
 
 
+class WholeGroup(Popen):  # type: ignore[misc]
+    """A process that takes its children along when it ends.
+
+    honcho sees a process end by the end of its output, and children that live on keep that open.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        threading.Thread(target=self._take_children_along, daemon=True).start()
+
+    def _take_children_along(self) -> None:
+        self.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+
 class Processes(Manager):  # type: ignore[misc]
     """honcho's manager, for signals that come before every child has told its process id.
 
@@ -28,6 +46,11 @@ class Processes(Manager):  # type: ignore[misc]
     """
 
     _asked_early = False
+
+    def add_process(self, *arguments: Any, **options: Any) -> Any:
+        process = super().add_process(*arguments, **options)
+        process._child_ctor = WholeGroup
+        return process
 
     def terminate(self) -> None:
         if super()._all_started():
@@ -42,8 +65,8 @@ class Processes(Manager):  # type: ignore[misc]
             super().terminate()
         return started
 
-    def kill_groups(self) -> None:
-        """Whatever is left: the children of a process that was killed, or all if honcho fails."""
+    def kill_all(self) -> None:
+        """What is left when honcho itself fails."""
         for process in self._processes.values():
             with contextlib.suppress(KeyError, ProcessLookupError):
                 os.killpg(process["pid"], signal.SIGKILL)
@@ -70,7 +93,7 @@ def main() -> None:
         # Nobody reads the output any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
-        processes.kill_groups()
+        processes.kill_all()
     sys.exit(processes.returncode)
 
 

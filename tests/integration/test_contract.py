@@ -43,13 +43,16 @@ def test_an_empty_list_is_answered_with_empty_lists(api: Api) -> None:
 
 
 def test_many_passengers_get_the_answers_they_get_one_by_one(api: Api) -> None:
-    passengers: list[dict[str, object]] = [
+    passengers = [
         {"Sex": sex, "Age": age, "Pclass": 1 + age % 3, "Fare": float(age)}
         for age in range(100)
         for sex in ("male", "female")
     ] * 10
-    together = api.predict(*passengers).json()["probabilities"]
-    alone = [api.predict(p).json()["probabilities"][0] for p in passengers[:5]]
+    together = api.http.post("/predict", json=passengers).json()["probabilities"]
+    alone = [
+        api.http.post("/predict", json=[passenger]).json()["probabilities"][0]
+        for passenger in passengers[:5]
+    ]
     assert len(together) == len(passengers)
     assert together[:5] == pytest.approx(alone, abs=1e-6)
 

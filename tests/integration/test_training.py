@@ -10,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from shared.model_store import ModelStore
 from shared.redis_keys import VERSION
 from tests.processes import Stack, wait_for
 from tests.versions import TRAINING_DATA, publish
