@@ -209,10 +209,14 @@ class Stack:
 class Api:
     """A client of a running API, in the words of its contract."""
 
-    def __init__(self, url: str, process: Process) -> None:
+    def __init__(self, url: str, process: Process | None = None) -> None:
         self.url = url
-        self.process = process
+        self._process = process
         self.http = http_client(url)
+
+    def log(self) -> str:
+        assert self._process is not None
+        return self._process.output()
 
     def is_live(self) -> bool:
         try:

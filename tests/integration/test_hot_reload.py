@@ -149,7 +149,7 @@ def test_what_cannot_be_served_changes_nothing(stack: Stack) -> None:
 
 
 def _refusals(api: Api, version: str) -> int:
-    return sum("refused" in line and version in line for line in api.process.output().splitlines())
+    return sum("refused" in line and version in line for line in api.log().splitlines())
 
 
 def test_redis_emptied_serves_on_and_puts_the_choice_back(stack: Stack) -> None:
