@@ -6,9 +6,16 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import NoModelYet
-from shared.features import to_columns
+from shared.features import FEATURES, to_columns
 from shared.onnx_model import OnnxModel
 from shared.passenger import Passenger
+
+_PLAINER = {
+    "extra_forbidden": f"unknown field; known are {', '.join(f.name for f in FEATURES)}",
+    "multiple_of": "Input should be a whole number",
+    "missing": "this field is required",
+}
+"""Where Pydantic's own words do not help whoever sent the request."""
 
 MAX_ERRORS = 20
 """Errors reported for one request; more would not help to mend it."""
@@ -73,7 +80,7 @@ def explain(error: ValidationError) -> list[dict[str, object]]:
     explained: list[dict[str, object]] = []
     for found in error.errors(include_input=False, include_url=False, include_context=False):
         where = found["loc"]
-        message = found["msg"]
+        message = _PLAINER.get(found["type"], found["msg"])
         if where:
             message = f"passenger {where[0]}{''.join(f', {p}' for p in where[1:])}: {message}"
         explained.append({"loc": ["body", *where], "msg": message, "type": found["type"]})

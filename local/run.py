@@ -20,7 +20,6 @@ from local import redis_server
 from shared.settings import Settings
 
 _PROCFILE = Path(__file__).parent.parent / "Procfile"
-_REDIS_URL = "LIFEBOAT_REDIS_URL"
 
 
 class WholeGroup(Popen):  # type: ignore[misc]
@@ -77,9 +76,9 @@ def main() -> None:
     _check_port(settings)
     names = ["worker", "api", "lifeboat"]
     environment = dict(os.environ)
-    if _REDIS_URL not in environment:
+    if "redis_url" not in settings.model_fields_set:
         _check_redis(settings)
-        environment[_REDIS_URL] = f"redis://127.0.0.1:{_free_port()}/0"
+        environment["LIFEBOAT_REDIS_URL"] = f"redis://127.0.0.1:{_free_port()}/0"
         names.insert(0, "redis")
     commands = parse_procfile(_PROCFILE.read_text()).processes
     processes = Processes(Printer(sys.stdout))

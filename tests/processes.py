@@ -49,13 +49,20 @@ def http_client(url: str) -> httpx.Client:
 class Process:
     """A process in a group of its own, killed with the group when the test ends."""
 
-    def __init__(self, arguments: Sequence[str], log: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        log: Path,
+        environment: dict[str, str],
+        folder: Path | None = None,
+    ) -> None:
         self.log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 arguments,
-                cwd=ROOT,
-                env=clean_environment() | environment,
+                # Not the checkout, where a developer's .env may lie.
+                cwd=folder or log.parent,
+                env=clean_environment() | {"PYTHONPATH": str(ROOT)} | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

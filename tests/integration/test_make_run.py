@@ -50,7 +50,7 @@ def environment(tmp_path: Path, small_table: str) -> dict[str, str]:
 
 @pytest.fixture
 def running(tmp_path: Path, environment: dict[str, str]) -> Iterator[Running]:
-    make = Process(["make", "run"], tmp_path / "make.log", environment)
+    make = Process(["make", "run"], tmp_path / "make.log", environment, ROOT)
     running = Running(
         make, Path(environment["LIFEBOAT_MODELS_DIR"]), int(environment["LIFEBOAT_PORT"])
     )
@@ -124,7 +124,7 @@ def test_stopped_and_started_again_it_serves_what_was_chosen(
     api.http.put("/models/current", json={"model_version": first})
     running.make.send(signal.SIGTERM)
     running.assert_nothing_is_left()
-    again = Process(["make", "run"], tmp_path / "again.log", environment)
+    again = Process(["make", "run"], tmp_path / "again.log", environment, ROOT)
     try:
         wait_for(lambda: "Ready to predict" in again.output(), seconds=90)
         assert api.version() == first != result["model_version"]

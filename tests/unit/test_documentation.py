@@ -1,0 +1,61 @@
+"""What the README and `.env.example` say of the settings is what the code does."""
+
+import re
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from shared.settings import Settings
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def _documented(default: object) -> str:
+    if default is None:
+        return ""
+    return default.get_secret_value() if isinstance(default, SecretStr) else str(default)
+
+
+def test_the_readme_lists_every_setting_with_its_default_and_description() -> None:
+    rows = re.findall(r"^\| `(LIFEBOAT_\w+)` \| (?:`(.*)`)? ?\| (.*) \|$", _read("README.md"), re.M)
+    settings = {
+        f"LIFEBOAT_{name.upper()}": (_documented(field.default), field.description)
+        for name, field in Settings.model_fields.items()
+    }
+    assert {name: (default, text) for name, default, text in rows} == settings
+
+
+def test_the_example_file_lists_every_setting_with_its_default() -> None:
+    lines = dict(re.findall(r"^#?(LIFEBOAT_\w+)=(.*)$", _read(".env.example"), re.M))
+    for name, field in Settings.model_fields.items():
+        assert lines.pop(f"LIFEBOAT_{name.upper()}") == _documented(field.default)
+    # What is left is docker compose's alone.
+    assert set(lines) == {"LIFEBOAT_PUBLISH_ADDRESS", "LIFEBOAT_WORKER_MEMORY"}
+    compose = _read("docker-compose.yml")
+    for name, default in lines.items():
+        assert f"${{{name}:-{default}}}" in compose
+
+
+def test_containers_pass_on_every_setting_that_is_not_fixed_in_them() -> None:
+    fixed = {"HOST", "PORT", "MODELS_DIR", "REDIS_URL", "REDIS_PASSWORD_FILE"}
+    passed_on = set(re.findall(r"^      LIFEBOAT_(\w+):$", _read("docker-compose.yml"), re.M))
+    assert passed_on == {name.upper() for name in Settings.model_fields} - fixed
+
+
+def test_the_version_is_the_same_everywhere_it_is_named() -> None:
+    assert f'version="{_project_version()}"' in _read("api/app.py")
+
+
+def test_every_module_that_the_documents_name_exists() -> None:
+    for page in ("README.md", "docs/architecture.md", "docs/decisions.md"):
+        for name in re.findall(r"`((?:api|worker|shared|local|data|docs)/[\w/.-]+)`", _read(page)):
+            assert (ROOT / name).exists(), f"{page} names {name}"
+
+
+def _read(path: str) -> str:
+    return (ROOT / path).read_text()
+
+
+def _project_version() -> str:
+    (version,) = re.findall(r'^version = "(.*)"$', _read("pyproject.toml"), re.M)
+    return str(version)
