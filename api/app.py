@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import redis
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from api.dependencies import State
@@ -73,6 +74,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(MeasuringMiddleware)
     app.add_exception_handler(LifeboatError, _answer_error)
     app.add_exception_handler(redis.RedisError, _answer_redis_error)
+    app.add_exception_handler(RequestValidationError, _answer_invalid_request)
     for routes in (predict, pipeline, models, health):
         app.include_router(routes.router)
     return app
@@ -90,6 +92,13 @@ async def _answer_redis_error(_: Request, error: Exception) -> JSONResponse:
         "Redis does not answer, so jobs and the choice of the model version are out of reach; "
         "predictions go on. Try again in a moment",
     )
+
+
+async def _answer_invalid_request(_: Request, error: Exception) -> JSONResponse:
+    """As FastAPI does, without the input: that may be NaN, which no JSON answer can hold."""
+    assert isinstance(error, RequestValidationError)
+    wanted = ("loc", "msg", "type")
+    return JSONResponse({"detail": [{k: e[k] for k in wanted} for e in error.errors()]}, 422)
 
 
 def _error(status: int, detail: str) -> JSONResponse:

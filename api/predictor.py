@@ -20,7 +20,7 @@ _PLAINER = {
 MAX_ERRORS = 20
 """Errors reported for one request; more would not help to mend it."""
 
-PASSENGERS = TypeAdapter(list[Passenger])
+_PASSENGERS = TypeAdapter(list[Passenger])
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def predict(body: bytes, served: ServedModel) -> tuple[int, bytes]:
     Raises:
         pydantic.ValidationError: the body is not that; `explain` says where.
     """
-    passengers = PASSENGERS.validate_json(body)
+    passengers = _PASSENGERS.validate_json(body)
     labels, probabilities = served.model.predict(to_columns(passengers))
     answer = {
         "predictions": labels,

@@ -85,3 +85,8 @@ class Manifest(_Record):
     data: TrainingData
     libraries: dict[str, str]
     stage_seconds: dict[str, float]
+
+    @property
+    def fits_this_schema(self) -> bool:
+        """Whether the version takes the features of the records that this release is given."""
+        return self.inputs == FEATURES

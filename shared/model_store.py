@@ -13,7 +13,6 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from shared.errors import VersionNotFound, VersionNotServable
-from shared.features import FEATURES
 from shared.manifest import MANIFEST_FILE, ONNX_FILE, VERSION_PATTERN, FileDigest, Manifest
 from shared.onnx_model import OnnxModel
 
@@ -61,7 +60,7 @@ class ModelStore:
             VersionNotServable: it is damaged, or made for another schema.
         """
         manifest = self.manifest(version)
-        if manifest.inputs != FEATURES:
+        if not manifest.fits_this_schema:
             raise VersionNotServable(
                 f"model version {version} was trained for other features than this release's"
             )

@@ -50,26 +50,33 @@ class MainProcess:
 
     def _mirror_version_key(self, stop: threading.Event) -> None:
         """Notes the version that was chosen on the volume, for API processes without Redis."""
+        said = ""
         for reading in self._version_key.follow(stop):
             if reading.version is None:
                 continue
             try:
                 self._models.manifest(reading.version)
                 self._models.set_current(reading.version)
+                said = ""
             except (VersionNotFound, VersionNotServable, OSError) as error:
-                log.warning("the version key is not noted on the volume: %s", error)
+                if said != str(error):
+                    said = str(error)
+                    log.warning("the version key is not noted on the volume: %s", error)
 
     def _train_first_model(self, stop: threading.Event) -> None:
-        """So that predictions work soon after the first start, with nobody asking for a run."""
-        while next(self._models.manifests(), None) is None:
+        """So that predictions work soon after a first start, or one with a new record schema."""
+        while not any(
+            manifest.fits_this_schema and manifest.gate.outcome == "promoted"
+            for manifest in self._models.manifests()
+        ):
             try:
                 job, is_new = self._jobs.create(force=False)
                 if is_new:
-                    log.info("no model on the volume yet; job %s trains the first", job.job_id)
+                    log.info("no model to serve yet; job %s trains the first", job.job_id)
                     self._queue.send(job.job_id)
                 return
             except redis.RedisError as error:
-                log.warning("no model on the volume yet, and Redis does not answer: %s", error)
+                log.warning("no model to serve yet, and Redis does not answer: %s", error)
             if stop.wait(_RETRY_SECONDS):
                 return
 

@@ -123,14 +123,15 @@ def run_pipeline(
 
 
 def _served(model_store: ModelStore, version: str | None) -> Manifest | None:
-    """What the gate compares with; nothing where the served version cannot be read any more."""
+    """What the gate compares with; nothing where that is damaged, or made for other features."""
     if version is None:
         return None
     try:
-        return model_store.manifest(version)
+        manifest = model_store.manifest(version)
     except LifeboatError as error:
         log.warning("the gate has nothing to compare with: %s", error)
         return None
+    return manifest if manifest.fits_this_schema else None
 
 
 def _library_versions() -> dict[str, str]:

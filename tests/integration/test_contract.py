@@ -189,6 +189,15 @@ def test_a_version_that_is_not_there_is_not_found(api: Api, version: str) -> Non
     assert api.version() == before
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"model_version": NaN}', b'{"model_version": "\\ud800"}', b"\xff"]
+)
+def test_a_choice_that_makes_no_sense_is_refused(api: Api, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = api.http.put("/models/current", content=body, headers=headers)
+    assert 400 <= answer.status_code < 500, answer.text
+
+
 def test_a_damaged_version_cannot_be_chosen(stack: Stack) -> None:
     good, damaged = publish(stack.models_dir), publish(stack.models_dir)
     with (stack.models_dir / damaged / "model.onnx").open("r+b") as model:
