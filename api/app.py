@@ -14,6 +14,7 @@ from api.dependencies import State
 from api.measuring import MeasuringMiddleware
 from api.predictor import ServedModelHolder
 from api.routes import health, models, pipeline, predict
+from api.stopping import stop_flag
 from api.watcher import Watcher
 from shared.background import Background
 from shared.errors import LifeboatError
@@ -48,18 +49,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         background = Background(watcher.watch, JobWatch(jobs, queue).watch)
         background.start()
         try:
-            # So that a restart takes no request before it can answer it.
-            await to_thread.run_sync(watcher.wait_for_first_look, _FIRST_LOOK_SECONDS)
-            yield State(
-                settings=settings,
-                holder=holder,
-                watcher=watcher,
-                models=store,
-                version_key=version_key,
-                jobs=jobs,
-                queue=queue,
-                predict_limiter=CapacityLimiter(_PREDICT_THREADS),
-            )
+            with stop_flag() as stopping:
+                # So that a restart takes no request before it can answer it.
+                await to_thread.run_sync(watcher.wait_for_first_look, _FIRST_LOOK_SECONDS)
+                yield State(
+                    settings=settings,
+                    holder=holder,
+                    watcher=watcher,
+                    models=store,
+                    version_key=version_key,
+                    jobs=jobs,
+                    queue=queue,
+                    predict_limiter=CapacityLimiter(_PREDICT_THREADS),
+                    stopping=stopping,
+                )
         finally:
             await to_thread.run_sync(background.stop)
             celery.close()

@@ -1,6 +1,7 @@
 """What a handler may ask for, as `Annotated` aliases. Made in the lifespan of `app.py`."""
 
 import hmac
+import threading
 from typing import Annotated, Any, TypedDict
 
 from anyio import CapacityLimiter
@@ -28,6 +29,7 @@ class State(TypedDict):
     jobs: JobStore
     queue: JobQueue
     predict_limiter: CapacityLimiter
+    stopping: threading.Event
 
 
 def _from_state(name: str) -> Any:
@@ -44,6 +46,7 @@ ModelStoreDep = Annotated[ModelStore, _from_state("models")]
 VersionKeyDep = Annotated[VersionKey, _from_state("version_key")]
 JobStoreDep = Annotated[JobStore, _from_state("jobs")]
 JobQueueDep = Annotated[JobQueue, _from_state("queue")]
+StoppingDep = Annotated[threading.Event, _from_state("stopping")]
 PredictLimiterDep = Annotated[CapacityLimiter, _from_state("predict_limiter")]
 
 

@@ -221,6 +221,10 @@ class Api:
         self._process = process
         self.http = http_client(url)
 
+    def ask_to_stop(self) -> None:
+        assert self._process is not None
+        self._process.send(signal.SIGTERM)
+
     def log(self) -> str:
         assert self._process is not None
         return self._process.output()

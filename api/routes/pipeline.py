@@ -1,6 +1,7 @@
 """`PUT /run-pipeline` and the jobs it makes."""
 
 import re
+import threading
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -11,7 +12,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
-from api.dependencies import ApiKeyRequired, JobQueueDep, JobStoreDep
+from api.dependencies import ApiKeyRequired, JobQueueDep, JobStoreDep, StoppingDep
 from api.schemas import JOB_ENDED, KEY_NEEDED, NO_JOB, NO_REDIS, Jobs, StartedRun
 from shared.errors import JobNotFound
 from shared.job import Job
@@ -70,22 +71,27 @@ def delete_job(job_id: str, jobs: JobStoreDep) -> Job:
     | {200: {"content": {"text/event-stream": {}}, "description": "A `Job` at each change."}},
 )
 async def get_job_events(
-    job_id: str, jobs: JobStoreDep, last_event_id: Annotated[str | None, Header()] = None
+    job_id: str,
+    jobs: JobStoreDep,
+    stopping: StoppingDep,
+    last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
     """The job at each change, as server-sent events, until it ends. Resumes at `Last-Event-ID`."""
     job = await to_thread.run_sync(jobs.get, job_id)
     after = last_event_id if _EVENT_ID.fullmatch(last_event_id or "") else None
     return StreamingResponse(
-        _events(jobs, job, after or "0"),
+        _events(jobs, job, after or "0", stopping),
         media_type="text/event-stream",
         # The second keeps nginx from holding events back.
         headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
     )
 
 
-async def _events(jobs: JobStore, job: Job, after: str) -> AsyncIterator[str]:
+async def _events(
+    jobs: JobStore, job: Job, after: str, stopping: threading.Event
+) -> AsyncIterator[str]:
     pinged = time.monotonic()
-    while True:
+    while not stopping.is_set():
         try:
             changes = await to_thread.run_sync(jobs.changes, job.job_id, after)
             for after, job in changes:

@@ -164,6 +164,22 @@ def test_events_show_every_change_until_the_job_ends(api: Api) -> None:
     assert [json.loads(line[len("data: ") :]) for line in rest] == events[len(events) // 2 + 1 :]
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_open_event_stream_ends_when_the_process_is_stopped(
+    stack: Stack, processes: int
+) -> None:
+    api = stack.start_api(processes=processes)
+    job_id = api.run_pipeline()
+    with api.http.stream("GET", f"/jobs/{job_id}/events") as stream:
+        lines = stream.iter_lines()
+        assert next(lines).startswith("id: ")
+        api.ask_to_stop()
+        # Ends as a stream should, not by a broken connection.
+        assert not [line for line in lines if "error" in line and '"error":null' not in line]
+    wait_for(lambda: "Finished server process" in api.log())
+    assert "Traceback" not in api.log()
+
+
 def test_the_models_are_listed_and_an_earlier_one_can_be_chosen(api: Api) -> None:
     api.wait_for_end(api.run_pipeline())
     models = api.http.get("/models").json()
