@@ -17,6 +17,8 @@ _PLAINER = {
 }
 """Where Pydantic's own words do not help whoever sent the request."""
 
+_LONGEST_NAME = 80
+
 MAX_ERRORS = 20
 """Errors reported for one request; more would not help to mend it."""
 
@@ -79,7 +81,8 @@ def explain(error: ValidationError) -> list[dict[str, object]]:
     """
     explained: list[dict[str, object]] = []
     for found in error.errors(include_input=False, include_url=False, include_context=False):
-        where = found["loc"]
+        # The name of an unknown field is the client's, and as long as it likes.
+        where = [p[:_LONGEST_NAME] if isinstance(p, str) else p for p in found["loc"]]
         message = _PLAINER.get(found["type"], found["msg"])
         if where:
             message = f"passenger {where[0]}{''.join(f', {p}' for p in where[1:])}: {message}"

@@ -1,13 +1,15 @@
 """Loads the training table and refuses what training cannot use, with a message to act on."""
 
+import base64
 import hashlib
+import http.client
 import io
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import numpy as np
 import pandas as pd
@@ -39,7 +41,7 @@ def load(source: str, *, least_per_label: int) -> TrainingTable:
         BadTrainingData: there is nothing to read, a column is missing or holds what no prediction
             could be asked for, or a label has fewer than `least_per_label` rows.
     """
-    shown = _without_password(source)
+    shown = _shown(source)
     content = _fetch(source, shown)
     table = _parse(content, shown)
     wanted = [feature.name for feature in FEATURES] + [LABEL]
@@ -64,8 +66,11 @@ def load(source: str, *, least_per_label: int) -> TrainingTable:
 
 def _fetch(source: str, shown: str) -> bytes:
     try:
-        if urlsplit(source).scheme in ("http", "https"):
-            with urllib.request.urlopen(source, timeout=_FETCH_TIMEOUT_SECONDS) as answer:
+        scheme = urlsplit(source).scheme
+        if scheme and "://" in source and scheme not in ("http", "https"):
+            raise BadTrainingData(f"{shown} cannot be fetched: only http and https URLs can")
+        if scheme in ("http", "https"):
+            with urllib.request.urlopen(_request(source), timeout=_FETCH_TIMEOUT_SECONDS) as answer:
                 content: bytes = answer.read()
         else:
             content = Path(source).read_bytes()
@@ -73,8 +78,8 @@ def _fetch(source: str, shown: str) -> bytes:
         raise BadTrainingData(
             f"{shown} could not be fetched: the server answered {error.code} {error.reason}"
         ) from error
-    except OSError as error:
-        reason = getattr(error, "reason", None) or error.strerror or error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise BadTrainingData(
             f"{shown} could not be read: {reason}. LIFEBOAT_TRAINING_DATA says where the training "
             "table is"
@@ -82,6 +87,17 @@ def _fetch(source: str, shown: str) -> bytes:
     if not content.strip():
         raise BadTrainingData(f"{shown} is empty")
     return content
+
+
+def _request(url: str) -> urllib.request.Request:
+    """urllib knows no user and password in a URL."""
+    parts = urlsplit(url)
+    credentials, _, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(urlunsplit(parts._replace(netloc=host)))
+    if credentials:
+        token = base64.b64encode(unquote(credentials).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {token}")
+    return request
 
 
 def _parse(content: bytes, shown: str) -> pd.DataFrame:
@@ -135,7 +151,8 @@ def _labels(column: "pd.Series[Any]", shown: str, least_per_label: int) -> NDArr
 
 
 def _numbers(column: "pd.Series[Any]", where: str) -> "pd.Series[float]":
-    if pd.api.types.is_bool_dtype(column):
+    # Beside a gap they come as objects, which to_numeric would take for 1 and 0.
+    if column.dtype in (bool, object) and any(isinstance(v, bool | np.bool_) for v in column):
         raise BadTrainingData(f"{where}: true and false are no numbers; write 1 and 0")
     numbers = pd.to_numeric(column, errors="coerce")
     _refuse(numbers.isna() & column.notna(), column, where, "a number")
@@ -164,10 +181,13 @@ def _row(wrong: "pd.Series[bool]") -> str:
     return f"row {int(np.flatnonzero(wrong.to_numpy())[0]) + 1} (the header not counted)"
 
 
-def _without_password(source: str) -> str:
+def _shown(source: str) -> str:
     """The source as it may be shown: a URL may carry a password, or a token in its query."""
-    parts = urlsplit(source)
-    if parts.scheme not in ("http", "https"):
+    try:
+        parts = urlsplit(source)
+    except ValueError as error:
+        raise BadTrainingData(f"LIFEBOAT_TRAINING_DATA is no path and no URL: {error}") from error
+    if not parts.netloc:
         return source
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=host, query="", fragment=""))

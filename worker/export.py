@@ -63,7 +63,8 @@ def prove_parity(pipeline: Pipeline, exported: bytes, features: pd.DataFrame) ->
     labels, probabilities = OnnxModel(exported).predict(_columns(rows))
     difference = np.abs(expected - probabilities)
     labels_differ = expected_labels != labels
-    wrong = (difference > TOLERANCE) | (labels_differ & (np.abs(expected - 0.5) > TOLERANCE))
+    # Not 'greater than': a difference that is NaN is wrong, too.
+    wrong = ~(difference <= TOLERANCE) | (labels_differ & (np.abs(expected - 0.5) > TOLERANCE))
     if wrong.any():
         examples = "; ".join(
             f"{rows.iloc[row].to_dict()}: scikit-learn {expected[row]:.6f}, "
