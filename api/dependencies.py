@@ -64,7 +64,8 @@ async def _require_api_key(request: Request) -> None:
     given = request.headers.get("X-API-Key") or (token if scheme.lower() == "bearer" else "")
     if not given:
         raise KeyMissing("this call needs the API key, in X-API-Key or as a Bearer token")
-    if not hmac.compare_digest(given.encode(), expected.get_secret_value().encode()):
+    # Starlette reads the bytes of a header as Latin-1, whatever the client meant by them.
+    if not hmac.compare_digest(given.encode("latin-1"), expected.get_secret_value().encode()):
         raise KeyWrong("that is not the API key")
 
 

@@ -1,8 +1,8 @@
 """Says once, in `make run`, that predictions are answered: `python -m local.ready`."""
 
+import http.client
 import signal
 import time
-import urllib.error
 import urllib.request
 
 from shared.settings import Settings
@@ -11,15 +11,16 @@ _LOOK_SECONDS = 0.2
 
 
 def address(settings: Settings) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
-    return f"http://{host}:{settings.port}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 def is_ready(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/health/ready", timeout=2) as answer:
             return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+    # URLError is an OSError.
+    except (OSError, http.client.HTTPException):
         return False
 
 

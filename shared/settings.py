@@ -14,9 +14,7 @@ class Settings(BaseSettings):
         pydantic.ValidationError: a variable holds a value that its field refuses.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="LIFEBOAT_", env_file=".env", env_ignore_empty=True, extra="ignore"
-    )
+    model_config = SettingsConfigDict(env_prefix="LIFEBOAT_", env_file=".env", extra="ignore")
 
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8000, ge=1, le=65535, description="Port the API listens on.")

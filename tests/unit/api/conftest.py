@@ -1,0 +1,81 @@
+"""The application without its background: requests answered from a state that the test makes."""
+
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import redis
+from anyio import CapacityLimiter
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from api.dependencies import State
+from api.predictor import ServedModel, ServedModelHolder
+from api.watcher import Watcher
+from shared.job_queue import JobQueue
+from shared.job_store import JobStore
+from shared.model_store import ModelStore
+from shared.onnx_model import OnnxModel
+from shared.settings import Settings
+from shared.version_key import VersionKey
+from tests.versions import exported_pipeline
+
+
+class NoRedis:
+    """Every call of it fails, as with a Redis that is away."""
+
+    redis_answers = False
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def fail(*_: object, **__: object) -> Any:
+            raise redis.ConnectionError("connection refused by 10.1.2.3")
+
+        return fail
+
+
+def state(models_dir: Path, **changes: Any) -> State:
+    """One model served, and Redis away."""
+    holder = ServedModelHolder()
+    holder.current = ServedModel("20260102-030405-abcdef", OnnxModel(exported_pipeline()))
+    sound: dict[str, Any] = {
+        "settings": Settings(),
+        "holder": holder,
+        "watcher": cast(Watcher, NoRedis()),
+        "models": ModelStore(models_dir),
+        "version_key": cast(VersionKey, NoRedis()),
+        "jobs": cast(JobStore, NoRedis()),
+        "queue": cast(JobQueue, NoRedis()),
+        "predict_limiter": CapacityLimiter(1),
+        "stopping": threading.Event(),
+    }
+    return cast(State, sound | changes)
+
+
+Start = Callable[..., TestClient]
+
+
+@pytest.fixture
+def start(models_dir: Path) -> Iterator[Start]:
+    """Starts a client of the application, with what is to differ in its state."""
+    with ExitStack() as clients:
+
+        def start(**changes: Any) -> TestClient:
+            app = create_app(Settings())
+
+            @asynccontextmanager
+            async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+                yield state(models_dir, **changes)
+
+            app.router.lifespan_context = lifespan
+            return clients.enter_context(TestClient(app, raise_server_exceptions=False))
+
+        yield start
+
+
+@pytest.fixture
+def client(start: Start) -> TestClient:
+    return start()

@@ -1,0 +1,170 @@
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from api.app import create_app
+from shared.features import FEATURES
+from shared.passenger import EXAMPLES, Passenger
+from shared.settings import Settings
+
+OPENAPI: dict[str, Any] = json.loads(json.dumps(create_app(Settings(_env_file=None)).openapi()))
+
+CONTRACT = {
+    ("post", "/predict"): {"200", "422", "503"},
+    ("put", "/run-pipeline"): {"202", "401", "403", "503"},
+    ("get", "/jobs"): {"200", "422", "503"},
+    ("get", "/jobs/{job_id}"): {"200", "404", "503"},
+    ("delete", "/jobs/{job_id}"): {"202", "401", "403", "404", "409", "503"},
+    ("get", "/jobs/{job_id}/events"): {"200", "404", "503"},
+    ("get", "/models"): {"200"},
+    ("get", "/models/{model_version}"): {"200", "404", "409"},
+    ("put", "/models/current"): {"200", "401", "403", "404", "409", "422", "503"},
+    ("get", "/health/live"): {"200"},
+    ("get", "/health/ready"): {"200", "503"},
+    ("get", "/metrics"): {"200", "401", "403"},
+}
+
+
+def operation(method: str, path: str) -> dict[str, Any]:
+    found: dict[str, Any] = OPENAPI["paths"][path][method]
+    return found
+
+
+def resolve(reference: str) -> Any:
+    """What a reference points to, as a reader of the whole document finds it."""
+    assert reference.startswith("#/")
+    node: Any = OPENAPI
+    for part in reference[2:].split("/"):
+        node = node[part.replace("~1", "/").replace("~0", "~")]
+    return node
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from references(child)
+
+
+def schema_of(answer: dict[str, Any]) -> dict[str, Any]:
+    (content,) = answer["content"].values()
+    schema: dict[str, Any] = content["schema"]
+    return resolve(schema["$ref"]) if "$ref" in schema else schema
+
+
+def test_every_call_of_the_contract_is_documented_and_no_other() -> None:
+    documented = {(method, path) for path, calls in OPENAPI["paths"].items() for method in calls}
+    assert documented == set(CONTRACT)
+
+
+@pytest.mark.parametrize(("method", "path"), CONTRACT)
+def test_every_status_of_a_call_is_documented(method: str, path: str) -> None:
+    documented = set(operation(method, path)["responses"])
+    assert CONTRACT[method, path] <= documented
+
+
+@pytest.mark.parametrize(("method", "path"), CONTRACT)
+def test_every_error_has_a_body_with_a_detail(method: str, path: str) -> None:
+    for status, answer in operation(method, path)["responses"].items():
+        assert answer["description"]
+        if status >= "400" and path != "/health/ready":
+            assert "detail" in schema_of(answer)["properties"]
+
+
+def test_every_reference_leads_somewhere() -> None:
+    found = set(references(OPENAPI))
+    assert found
+    lost = []
+    for reference in found:
+        try:
+            resolve(reference)
+        except KeyError:
+            lost.append(reference)
+    assert lost == []
+
+
+def test_the_body_of_a_prediction_is_documented_field_by_field() -> None:
+    body = operation("post", "/predict")["requestBody"]
+    assert body["required"] is True
+    schema = body["content"]["application/json"]["schema"]
+    assert schema["type"] == "array"
+    passenger = schema["items"]
+    passenger = resolve(passenger["$ref"]) if "$ref" in passenger else passenger
+    assert list(passenger["properties"]) == [feature.name for feature in FEATURES]
+    assert passenger["required"] == ["Sex"]
+    assert passenger["additionalProperties"] is False
+    assert passenger["properties"]["Sex"]["enum"] == ["male", "female"]
+    (age,) = [choice for choice in passenger["properties"]["Age"]["anyOf"] if "maximum" in choice]
+    assert (age["minimum"], age["maximum"]) == (0, 120)
+
+
+def test_the_example_of_a_prediction_is_the_original_clients_and_works() -> None:
+    content = operation("post", "/predict")["requestBody"]["content"]["application/json"]
+    assert content["example"] == EXAMPLES
+    assert TypeAdapter(list[Passenger]).validate_json(json.dumps(content["example"]))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "fields"),
+    [
+        ("post", "/predict", "200", {"predictions", "probabilities", "model_version"}),
+        ("put", "/run-pipeline", "202", {"job_id", "status", "status_url"}),
+        ("get", "/jobs", "200", {"jobs"}),
+        (
+            "get",
+            "/jobs/{job_id}",
+            "200",
+            {
+                "job_id",
+                "status",
+                "stage",
+                "progress",
+                "created_at",
+                "started_at",
+                "finished_at",
+                "attempts",
+                "result",
+                "error",
+            },
+        ),
+        ("get", "/models", "200", {"serving", "versions"}),
+        ("put", "/models/current", "200", {"model_version"}),
+        ("get", "/health/ready", "200", {"status", "model_version", "redis"}),
+        ("get", "/health/ready", "503", {"status", "model_version", "redis"}),
+    ],
+)
+def test_an_answer_has_the_fields_that_clients_rely_on(
+    method: str, path: str, status: str, fields: set[str]
+) -> None:
+    assert set(schema_of(operation(method, path)["responses"][status])["properties"]) == fields
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/jobs/{job_id}/events", "text/event-stream"), ("/metrics", "text/plain")]
+)
+def test_what_is_no_json_says_what_it_is(path: str, kind: str) -> None:
+    assert list(operation("get", path)["responses"]["200"]["content"]) == [kind]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "names"),
+    [
+        ("put", "/run-pipeline", ["force"]),
+        ("get", "/jobs", ["limit"]),
+        ("get", "/jobs/{job_id}/events", ["job_id", "last-event-id"]),
+    ],
+)
+def test_the_parameters_of_a_call_are_documented(method: str, path: str, names: list[str]) -> None:
+    assert [given["name"] for given in operation(method, path)["parameters"]] == names
+
+
+def test_the_choice_of_a_model_has_a_body() -> None:
+    body = operation("put", "/models/current")["requestBody"]
+    assert body["required"] is True
+    assert schema_of(body)["required"] == ["model_version"]

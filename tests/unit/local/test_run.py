@@ -1,0 +1,130 @@
+"""What `make run` refuses before it starts anything; what it starts is tested by running it."""
+
+import io
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from honcho.manager import Manager
+from honcho.printer import Printer
+
+from local import redis_server, run
+
+
+@pytest.fixture(autouse=True)
+def nothing_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def start(*_: object) -> object:
+        raise AssertionError("it would have started")
+
+    monkeypatch.setattr(run, "Processes", start)
+    monkeypatch.setenv("LIFEBOAT_MODELS_DIR", str(tmp_path / "models"))
+    monkeypatch.setattr(redis_server, "executable", lambda: "/usr/bin/redis-server")
+
+
+@pytest.fixture
+def free_port(monkeypatch: pytest.MonkeyPatch) -> int:
+    port = run._free_port()
+    monkeypatch.setenv("LIFEBOAT_PORT", str(port))
+    return port
+
+
+@pytest.fixture
+def port_in_use(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        monkeypatch.setenv("LIFEBOAT_PORT", str(port))
+        yield port
+
+
+def refusal() -> str:
+    with pytest.raises(SystemExit) as refused:
+        run.main()
+    sentence = str(refused.value.code)
+    assert sentence.startswith("lifeboat: ")
+    assert "\n" not in sentence and "Traceback" not in sentence
+    return sentence
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("LIFEBOAT_PORT", "http"), ("LIFEBOAT_PORT", "0"), ("LIFEBOAT_KEEP_VERSIONS", "none")],
+)
+def test_a_setting_that_makes_no_sense_is_one_sentence_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert variable in refusal()
+
+
+def test_a_port_in_use_is_one_sentence_that_says_how_to_take_another(port_in_use: int) -> None:
+    sentence = refusal()
+    assert f"127.0.0.1:{port_in_use}" in sentence
+    assert "in use" in sentence and "LIFEBOAT_PORT=" in sentence
+
+
+@pytest.mark.usefixtures("free_port")
+def test_without_a_redis_server_one_sentence_says_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(redis_server, "executable", lambda: None)
+    sentence = refusal()
+    assert "redis-server" in sentence and "LIFEBOAT_REDIS_URL=" in sentence
+
+
+@pytest.mark.usefixtures("free_port")
+def test_a_models_folder_that_another_run_uses_is_one_sentence_that_says_so(
+    tmp_path: Path,
+) -> None:
+    other = redis_server.lock(redis_server.data_folder(tmp_path / "models"))
+    try:
+        sentence = refusal()
+    finally:
+        os.close(other)
+    assert str(tmp_path / "models") in sentence and "LIFEBOAT_MODELS_DIR=" in sentence
+
+
+@pytest.mark.usefixtures("free_port")
+def test_a_folder_that_cannot_be_written_is_one_sentence_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "models.redis").write_text("a file")
+    assert str(tmp_path / "models.redis") in refusal()
+
+
+@pytest.mark.usefixtures("free_port")
+def test_with_a_redis_of_ones_own_none_is_needed_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_server, "executable", lambda: None)
+    monkeypatch.setenv("LIFEBOAT_REDIS_URL", "redis://other:6379/0")
+    with pytest.raises(AssertionError, match="would have started"):
+        run.main()
+
+
+@pytest.mark.usefixtures("free_port")
+def test_where_nothing_is_in_the_way_it_starts_and_keeps_no_lock(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="would have started"):
+        run.main()
+    os.close(redis_server.lock(tmp_path / "models.redis"))
+
+
+def test_a_free_port_can_be_listened_on() -> None:
+    with socket.create_server(("127.0.0.1", run._free_port())):
+        pass
+
+
+def test_a_signal_that_comes_before_every_child_has_started_is_heeded_when_they_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.undo()
+    terminated: list[bool] = []
+    started = False
+    monkeypatch.setattr(Manager, "_all_started", lambda _: started)
+    monkeypatch.setattr(Manager, "terminate", lambda _: terminated.append(started))
+    processes = run.Processes(Printer(io.StringIO()))
+    processes.terminate()
+    assert not processes._all_started()
+    assert terminated == []
+    started = True
+    assert processes._all_started() and processes._all_started()
+    assert terminated == [True]
+    processes.terminate()
+    assert terminated == [True, True]

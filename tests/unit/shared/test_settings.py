@@ -1,0 +1,129 @@
+from pathlib import Path
+
+import pytest
+import redis
+from pydantic import SecretStr, ValidationError
+
+from shared.settings import Settings
+
+
+def test_without_a_variable_everything_runs_on_this_machine() -> None:
+    settings = Settings()
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert settings.models_dir == Path("models")
+    assert settings.training_data == "data/titanic.csv"
+    assert settings.redis_url_with_password() == "redis://127.0.0.1:6379/0"
+    assert settings.promotion_tolerance == 0.01
+    assert settings.keep_versions == 10
+    assert settings.api_key is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("HOST", "0.0.0.0", "0.0.0.0"),
+        ("PORT", "9000", 9000),
+        ("API_WORKERS", "4", 4),
+        ("MODELS_DIR", "/srv/models", Path("/srv/models")),
+        ("REDIS_URL", "redis://other:6380/2", SecretStr("redis://other:6380/2")),
+        ("REDIS_PASSWORD_FILE", "/run/password", Path("/run/password")),
+        ("TRAINING_DATA", "https://example.org/t.parquet", "https://example.org/t.parquet"),
+        ("PROMOTION_TOLERANCE", "0", 0.0),
+        ("KEEP_VERSIONS", "1", 1),
+        ("JOB_TIMEOUT_SECONDS", "2.5", 2.5),
+        ("API_KEY", "sesame", SecretStr("sesame")),
+        ("LOG_LEVEL", "DEBUG", "DEBUG"),
+    ],
+)
+def test_a_variable_with_the_prefix_sets_its_field(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, value: object
+) -> None:
+    monkeypatch.setenv(f"LIFEBOAT_{variable}", text)
+    assert getattr(Settings(), variable.lower()) == value
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("PORT", "http"),
+        ("API_WORKERS", "0"),
+        ("PROMOTION_TOLERANCE", "-0.1"),
+        ("KEEP_VERSIONS", "0"),
+        ("JOB_TIMEOUT_SECONDS", "0"),
+        ("LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_and_its_field_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str
+) -> None:
+    monkeypatch.setenv(f"LIFEBOAT_{variable}", text)
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    assert [error["loc"] for error in refused.value.errors()] == [(variable.lower(),)]
+
+
+def test_a_key_that_is_set_but_empty_does_not_leave_the_api_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As `LIFEBOAT_API_KEY=$SECRET` gives it where there is no SECRET.
+    monkeypatch.setenv("LIFEBOAT_API_KEY", "")
+    with pytest.raises(ValidationError):
+        Settings()
+
+
+def test_a_variable_wins_over_the_env_file_and_the_file_over_the_default(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("LIFEBOAT_PORT=9001\nLIFEBOAT_HOST=0.0.0.0\nOTHER=1\n")
+    monkeypatch.setenv("LIFEBOAT_PORT", "9002")
+    settings = Settings()
+    assert (settings.host, settings.port) == ("0.0.0.0", 9002)
+
+
+def test_printing_the_settings_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIFEBOAT_API_KEY", "sesame")
+    monkeypatch.setenv("LIFEBOAT_REDIS_URL", "redis://:sesame@127.0.0.1:6379/0")
+    settings = Settings()
+    assert "sesame" not in f"{settings} {settings!r} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1:6379/0",
+        "redis://:sesame@127.0.0.1:6379/0",
+        "rediss://user:sesame@other:6380/3?ssl_cert_reqs=none",
+    ],
+)
+def test_without_a_password_file_the_url_is_taken_as_it_is(url: str) -> None:
+    assert Settings(redis_url=SecretStr(url)).redis_url_with_password() == url
+
+
+@pytest.mark.parametrize(
+    ("url", "username"),
+    [
+        ("redis://redis:6379/2", None),
+        ("redis://lifeboat@redis:6379/2", "lifeboat"),
+        ("redis://lifeboat:old@redis:6379/2", "lifeboat"),
+        ("redis://:old@redis:6379/2", None),
+    ],
+)
+@pytest.mark.parametrize("password", ["sesame", "p@ss:w/rd?#%41 &"])
+def test_the_password_of_the_file_reaches_redis_as_it_stands_there(
+    tmp_path: Path, url: str, username: str | None, password: str
+) -> None:
+    file = tmp_path / "password"
+    file.write_text(f"{password}\n")
+    settings = Settings(redis_url=SecretStr(url), redis_password_file=file)
+    client = redis.Redis.from_url(settings.redis_url_with_password())
+    options = client.connection_pool.connection_kwargs
+    assert options["password"] == password
+    assert (options.get("username") or None) == username
+    assert (options["host"], options["port"], options["db"]) == ("redis", 6379, 2)
+
+
+def test_a_password_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Settings(redis_password_file=tmp_path / "none").redis_url_with_password()

@@ -1,0 +1,189 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis
+
+from shared.errors import BadTrainingData, RunCancelled, RunLost
+from shared.job import JobResult, JobStatus
+from shared.job_scripts import CANCEL_ASKED, HELD, LOST
+from shared.manifest import Manifest
+from shared.model_store import ModelStore
+from shared.settings import Settings
+from tests.unit.manifests import VERSION, manifest, write_manifest
+from tests.versions import gate
+from worker import tasks
+
+JOB_ID = "a" * 32
+AWAY = redis.ConnectionError("refused")
+
+
+class FakeJobs:
+    """A job that can be claimed once, and remembers how it ended."""
+
+    def __init__(self, _: object = None) -> None:
+        self.attempt: int | None | Exception = 1
+        self.answer = HELD
+        self.ends: list[tuple[JobStatus, str]] = []
+        self.results: list[JobResult] = []
+
+    def claim(self, job_id: str, worker: str) -> int | None:
+        if isinstance(self.attempt, Exception):
+            raise self.attempt
+        return self.attempt
+
+    def beat(self, job_id: str, attempt: int) -> int:
+        return HELD
+
+    def succeed(self, job_id: str, attempt: int, result: JobResult) -> int:
+        self.results.append(result)
+        return self.answer
+
+    def end(self, job_id: str, attempt: int, status: JobStatus, error: str) -> None:
+        self.ends.append((status, error))
+
+
+class FakeKey:
+    def __init__(self, _: object = None) -> None:
+        self.version: str | None | Exception = None
+
+    def get(self) -> str | None:
+        if isinstance(self.version, Exception):
+            raise self.version
+        return self.version
+
+
+class World:
+    def __init__(self, models_dir: Path, patch: pytest.MonkeyPatch) -> None:
+        self.jobs, self.key = FakeJobs(), FakeKey()
+        self.models_dir = models_dir
+        self.runs = 0
+        self._patch = patch
+        settings = Settings(models_dir=models_dir, keep_versions=1)
+        patch.setattr(tasks, "settings", settings)
+        patch.setattr(tasks, "JobStore", lambda _: self.jobs)
+        patch.setattr(tasks, "VersionKey", lambda _: self.key)
+
+    def train(self, pipeline: Callable[..., Manifest]) -> None:
+        """Runs the task with that in place of the pipeline."""
+
+        def run_pipeline(*arguments: object, **options: object) -> Manifest:
+            self.runs += 1
+            return pipeline(*arguments, **options)
+
+        self._patch.setattr("worker.pipeline.run_pipeline", run_pipeline)
+        tasks.train(JOB_ID)
+
+    def versions(self) -> set[str]:
+        return {version.model_version for version in ModelStore(self.models_dir).manifests()}
+
+
+@pytest.fixture
+def world(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(models_dir, monkeypatch)
+
+
+def publishes(models_dir: Path, outcome: str = "promoted") -> Callable[..., Manifest]:
+    def pipeline(*_: object, **__: object) -> Manifest:
+        write_manifest(models_dir, VERSION, outcome)
+        return manifest(VERSION, gate=gate(outcome))
+
+    return pipeline
+
+
+def raises(error: Exception) -> Callable[..., Manifest]:
+    def pipeline(*_: object, **__: object) -> Manifest:
+        raise error
+
+    return pipeline
+
+
+@pytest.mark.parametrize("outcome", ["promoted", "rejected"])
+def test_a_run_that_published_succeeds_with_what_the_gate_decided(
+    world: World, outcome: str
+) -> None:
+    world.train(publishes(world.models_dir, outcome))
+    (result,) = world.jobs.results
+    assert (result.outcome, result.model_version) == (outcome, VERSION)
+    assert world.jobs.ends == []
+
+
+@pytest.mark.parametrize("attempt", [None, AWAY])
+def test_a_job_that_cannot_be_claimed_is_not_run(world: World, attempt: Exception | None) -> None:
+    world.jobs.attempt = attempt
+    world.train(publishes(world.models_dir))
+    assert world.runs == 0
+    assert (world.jobs.results, world.jobs.ends) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (BadTrainingData("t.csv lacks the column Age"), "t.csv lacks the column Age"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (PermissionError(13, "Permission denied"), "models volume"),
+        (MemoryError("4 GiB"), "MemoryError: 4 GiB"),
+        (RuntimeError("a bug"), "RuntimeError: a bug"),
+    ],
+)
+def test_a_run_that_fails_says_why(world: World, error: Exception, said: str) -> None:
+    world.train(raises(error))
+    ((status, message),) = world.jobs.ends
+    assert status is JobStatus.FAILED
+    assert said in message
+
+
+def test_a_run_that_is_cancelled_ends_so(world: World) -> None:
+    world.train(raises(RunCancelled(JOB_ID)))
+    assert world.jobs.ends == [(JobStatus.CANCELLED, "")]
+
+
+def test_a_run_that_is_cancelled_at_its_last_step_leaves_no_version(world: World) -> None:
+    world.jobs.answer = CANCEL_ASKED
+    world.train(publishes(world.models_dir))
+    assert world.jobs.ends == [(JobStatus.CANCELLED, "")]
+    assert world.versions() == set()
+
+
+def test_a_run_that_is_lost_writes_nothing_more_of_its_job(world: World) -> None:
+    world.train(raises(RunLost(JOB_ID)))
+    world.jobs.answer = LOST
+    world.train(publishes(world.models_dir))
+    assert world.jobs.ends == []
+
+
+def test_the_gate_compares_with_the_key_and_else_with_the_last_choice(world: World) -> None:
+    asked: list[str | None] = []
+
+    def pipeline(*_: object, served_version: Callable[[], str | None], **__: object) -> Manifest:
+        asked.append(served_version())
+        raise RunLost(JOB_ID)
+
+    store = ModelStore(world.models_dir)
+    for version in ("20260101-000000-aaaaaa", "20260101-000000-bbbbbb"):
+        write_manifest(world.models_dir, version)
+    store.set_current("20260101-000000-aaaaaa")
+    for key in ("20260101-000000-bbbbbb", None, AWAY):
+        world.key.version = key
+        world.train(pipeline)
+    assert asked == ["20260101-000000-bbbbbb", *["20260101-000000-aaaaaa"] * 2]
+
+
+OLD = [f"2025010{day}-000000-aaaaaa" for day in range(1, 4)]
+
+
+def test_after_a_run_old_versions_go_but_not_the_served_and_the_chosen_ones(world: World) -> None:
+    for version in OLD:
+        write_manifest(world.models_dir, version)
+    ModelStore(world.models_dir).set_current(OLD[0])
+    world.key.version = OLD[1]
+    world.train(publishes(world.models_dir))
+    assert world.versions() == {OLD[0], OLD[1], VERSION}
+
+
+def test_nothing_is_removed_while_redis_does_not_say_what_is_served(world: World) -> None:
+    for version in OLD:
+        write_manifest(world.models_dir, version)
+    world.key.version = AWAY
+    world.train(publishes(world.models_dir))
+    assert world.versions() == {*OLD, VERSION}
