@@ -272,13 +272,18 @@ def children(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
 
 
-def processes_with(marker: str) -> list[psutil.Process]:
-    """Processes that carry this text in their environment: those a test started, at any depth."""
+def processes_of(models_dir: Path) -> list[psutil.Process]:
+    """Processes that a test started with this models folder, at any depth.
+
+    They carry it in their environment; the Redis server overwrites its own, and works beside it.
+    """
 
     def found() -> Iterator[psutil.Process]:
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if marker in process.environ().values():
+                if str(models_dir) in process.environ().values() or process.cwd().startswith(
+                    str(redis_server.data_folder(models_dir))
+                ):
                     yield process
 
     return list(found())

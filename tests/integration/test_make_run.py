@@ -16,7 +16,7 @@ from tests.processes import (
     Process,
     clean_environment,
     free_port,
-    processes_with,
+    processes_of,
     wait_for,
 )
 
@@ -28,7 +28,7 @@ class Running:
     port: int
 
     def processes(self) -> list[psutil.Process]:
-        return processes_with(str(self.models_dir))
+        return processes_of(self.models_dir)
 
     def wait_until_ready(self) -> Api:
         wait_for(lambda: "Ready to predict" in self.make.output(), seconds=90)

@@ -15,7 +15,14 @@ from shared.manifest import ONNX_FILE, PIPELINE_FILE, Manifest
 from shared.model_store import ModelStore
 from shared.passenger import EXAMPLES
 from tests.unit.fits import cached_fit, cross_validation
-from tests.versions import JOB_ID, TRAINING_DATA, exported_pipeline, publish, training_table
+from tests.versions import (
+    JOB_ID,
+    TRAINING_DATA,
+    exported_pipeline,
+    fitted_pipeline,
+    publish,
+    training_table,
+)
 from worker import export
 from worker.pipeline import run_pipeline
 
@@ -48,6 +55,8 @@ class ScriptedRun:
 @pytest.fixture(autouse=True)
 def quick_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run on the default table fits nothing anew."""
+    # The real ones are made before anything stands in for them.
+    fitted_pipeline()
     cross_validation()
     monkeypatch.setattr("worker.pipeline.estimator.fit", cached_fit)
     monkeypatch.setattr("worker.evaluation.fit", cached_fit)
