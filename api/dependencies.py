@@ -5,7 +5,8 @@ import threading
 from typing import Annotated, Any, TypedDict
 
 from anyio import CapacityLimiter
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
 from api.predictor import ServedModelHolder
@@ -50,7 +51,11 @@ StoppingDep = Annotated[threading.Event, _from_state("stopping")]
 PredictLimiterDep = Annotated[CapacityLimiter, _from_state("predict_limiter")]
 
 
-async def _require_api_key(request: Request) -> None:
+async def _require_api_key(
+    request: Request,
+    key: Annotated[str | None, Security(APIKeyHeader(name="X-API-Key", auto_error=False))],
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))],
+) -> None:
     """Lets a call through that carries the configured key; any call where none is configured.
 
     Raises:
@@ -60,8 +65,7 @@ async def _require_api_key(request: Request) -> None:
     expected: SecretStr | None = request.state["settings"].api_key
     if expected is None:
         return
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    given = request.headers.get("X-API-Key") or (token if scheme.lower() == "bearer" else "")
+    given = key or (bearer.credentials if bearer else "")
     if not given:
         raise KeyMissing("this call needs the API key, in X-API-Key or as a Bearer token")
     # Starlette reads the bytes of a header as Latin-1, whatever the client meant by them.

@@ -9,12 +9,22 @@ from shared.job import Job, JobStatus
 from shared.manifest import Metrics, TrainingData
 
 
+def _example(**fields: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"example": fields})
+
+
 class _Answer(BaseModel):
     # A field name that begins with `model_` is part of the public contract here.
     model_config = ConfigDict(use_attribute_docstrings=True, protected_namespaces=())
 
 
 class Predictions(_Answer):
+    model_config = _example(
+        predictions=[0, 1],
+        probabilities=[0.100895226, 0.8605861],
+        model_version="20261124-003726-e5f42c",
+    )
+
     predictions: list[Literal[0, 1]]
     """The more probable label of each passenger."""
     probabilities: list[float]
@@ -23,6 +33,12 @@ class Predictions(_Answer):
 
 
 class StartedRun(_Answer):
+    model_config = _example(
+        job_id="04d8e84b92d2a8a33813b1c238609411",
+        status="queued",
+        status_url="/jobs/04d8e84b92d2a8a33813b1c238609411",
+    )
+
     job_id: str
     status: JobStatus
     status_url: str
@@ -49,7 +65,7 @@ class Models(_Answer):
 
 
 class ModelChoice(_Answer):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid") | _example(model_version="20261124-003726-e5f42c")
 
     model_version: str
 
@@ -83,8 +99,19 @@ class FieldErrors(_Answer):
 Responses = dict[int | str, dict[str, Any]]
 
 
+def _header(name: str, description: str) -> dict[str, Any]:
+    return {"headers": {name: {"description": description, "schema": {"type": "string"}}}}
+
+
 def _error(status: int, description: str, model: type[BaseModel] = Error) -> Responses:
-    return {status: {"model": model, "description": description}}
+    response: dict[str, Any] = {"model": model, "description": description}
+    if status == 503:
+        response |= _header("Retry-After", "Seconds after which to ask again.")
+    return {status: response}
+
+
+PREDICTED: Responses = {200: _header("X-Model-Version", "The version that predicted.")}
+ACCEPTED: Responses = {202: _header("Location", "Where to ask for the job.")}
 
 
 INVALID = _error(422, "Which passenger, which field, why; the first 20.", FieldErrors)

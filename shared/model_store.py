@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -102,9 +102,11 @@ class ModelStore:
     def new_version(self) -> str:
         """A name later than every sound version's, even when the clock was set back."""
         moment = datetime.now(UTC)
-        newest = next(self.manifests(), None)
-        if newest is not None:
-            moment = max(moment, _time_of(newest.model_version) + timedelta(seconds=1))
+        # Not every name that fits the pattern is a time: 99999999-999999-abcdef is none.
+        for manifest in self.manifests():
+            with suppress(ValueError, OverflowError):
+                moment = max(moment, _time_of(manifest.model_version) + timedelta(seconds=1))
+                break
         return f"{moment.strftime(_TIME_FORMAT)}-{secrets.token_hex(3)}"
 
     @contextmanager
@@ -137,11 +139,18 @@ class ModelStore:
         (staging / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2))
         _sync(staging / MANIFEST_FILE)
         _sync(staging)
-        target = self._path(manifest.model_version, must_exist=False)
-        if not target.exists():
+        version = manifest.model_version
+        target = self._path(version, must_exist=False)
+        is_new = not target.exists()
+        if is_new:
             staging.rename(target)
             _sync(self._folder)
-        return self.load(manifest.model_version)[0]
+        try:
+            return self.load(version)[0]
+        except VersionNotServable:
+            if is_new:
+                self.discard(version)
+            raise
 
     def set_current(self, version: str) -> None:
         """Notes which version is chosen, for API processes that start without Redis."""

@@ -173,7 +173,10 @@ def _expected(feature: Feature) -> str:
         return "one of " + ", ".join(repr(category) for category in feature.categories)
     kind = "a whole number" if feature.whole else "a number"
     low, high = feature.minimum, feature.maximum
-    bounds = [f"at least {low:g}" * (low is not None), f"at most {high:g}" * (high is not None)]
+    bounds = [
+        f"at least {low:.10g}" * (low is not None),
+        f"at most {high:.10g}" * (high is not None),
+    ]
     return " ".join([kind, " and ".join(filter(None, bounds))]).strip()
 
 

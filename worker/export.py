@@ -121,14 +121,19 @@ def _beside_thresholds(
     """Training rows with a number replaced by each threshold and its two neighbours in float32.
 
     Every number meets every threshold: which of the model's inputs a threshold belongs to is lost
-    behind the preprocessing, and a value that it does not belong to does no harm.
+    behind the preprocessing, and a value that it does not belong to does no harm. Each value is
+    tried on as many different rows as there is room for, because a row has to reach the node that
+    compares with it.
     """
     above, below = np.float32(np.inf), np.float32(-np.inf)
     values = np.concatenate(
         [thresholds, np.nextafter(thresholds, above), np.nextafter(thresholds, below)]
     )
     numbers = [feature.name for feature in FEATURES if feature.kind == "number"]
-    most = _MAX_THRESHOLD_ROWS // len(numbers) if numbers else 0
-    values = values[:: max(1, -(-len(values) // most))] if most else values[:0]
-    base = features.iloc[np.arange(len(values)) % len(features)]
-    return [base.assign(**{name: values}) for name in numbers]
+    if not numbers or not len(values):
+        return []
+    room = _MAX_THRESHOLD_ROWS // len(numbers)
+    values = values[:: -(-len(values) // room)]
+    values = np.tile(values, room // len(values))
+    rows = np.random.default_rng(0).integers(len(features), size=(len(numbers), len(values)))
+    return [features.iloc[rows[i]].assign(**{name: values}) for i, name in enumerate(numbers)]

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from api.dependencies import ApiKeyRequired, JobQueueDep, JobStoreDep, StoppingDep
-from api.schemas import JOB_ENDED, KEY_NEEDED, NO_JOB, NO_REDIS, Jobs, StartedRun
+from api.schemas import ACCEPTED, JOB_ENDED, KEY_NEEDED, NO_JOB, NO_REDIS, Jobs, StartedRun
 from shared.errors import JobNotFound
 from shared.job import Job
 from shared.job_store import KEEP_JOBS, JobStore
@@ -26,7 +26,9 @@ router = APIRouter(tags=["training"], responses=NO_REDIS)
 
 
 # Handlers that ask Redis are plain functions: FastAPI runs them in threads, off the event loop.
-@router.put("/run-pipeline", status_code=202, responses=KEY_NEEDED, dependencies=[ApiKeyRequired])
+@router.put(
+    "/run-pipeline", status_code=202, responses=ACCEPTED | KEY_NEEDED, dependencies=[ApiKeyRequired]
+)
 def put_run_pipeline(
     response: Response,
     jobs: JobStoreDep,

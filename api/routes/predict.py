@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from api import metrics
 from api.dependencies import HolderDep, PredictLimiterDep
 from api.predictor import explain, predict, served_model
-from api.schemas import INVALID, NO_MODEL, Predictions
+from api.schemas import INVALID, NO_MODEL, PREDICTED, Predictions
 from shared.passenger import EXAMPLES, Passenger
 
 _INLINE_BYTES = 32 * 1024
@@ -32,7 +32,7 @@ _BODY = {
 @router.post(
     "/predict",
     response_model=Predictions,
-    responses=INVALID | NO_MODEL,
+    responses=PREDICTED | INVALID | NO_MODEL,
     openapi_extra={"requestBody": _BODY},
 )
 async def post_predict(request: Request, holder: HolderDep, limiter: PredictLimiterDep) -> Response:
