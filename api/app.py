@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 
 import redis
 from anyio import CapacityLimiter, to_thread
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
 from api.dependencies import State
 from api.measuring import MeasuringMiddleware
-from api.predictor import ServedModelHolder
+from api.predictor import MAX_ERRORS, ServedModelHolder, shortened
 from api.routes import health, models, pipeline, predict
 from api.stopping import stop_flag
 from api.watcher import Watcher
@@ -77,6 +78,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(MeasuringMiddleware)
     app.add_exception_handler(LifeboatError, _answer_error)
     app.add_exception_handler(redis.RedisError, _answer_redis_error)
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
     for routes in (predict, pipeline, models, health):
         app.include_router(routes.router)
@@ -100,8 +102,16 @@ async def _answer_redis_error(_: Request, error: Exception) -> JSONResponse:
 async def _answer_invalid_request(_: Request, error: Exception) -> JSONResponse:
     """As FastAPI does, without the input: that may be NaN, which no JSON answer can hold."""
     assert isinstance(error, RequestValidationError)
-    wanted = ("loc", "msg", "type")
-    return JSONResponse({"detail": [{k: e[k] for k in wanted} for e in error.errors()]}, 422)
+    detail = [
+        {"loc": shortened(found["loc"]), "msg": found["msg"], "type": found["type"]}
+        for found in error.errors()[:MAX_ERRORS]
+    ]
+    return JSONResponse({"detail": detail}, 422)
+
+
+async def _answer_nobody(_: Request, error: Exception) -> Response:
+    """The client left before its request was whole; 499 is nginx's status for that."""
+    return Response(status_code=499)
 
 
 def _error(status: int, detail: str) -> JSONResponse:

@@ -1,5 +1,6 @@
 """From the body of a request to the body of its answer, on the model that is served."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import orjson
@@ -74,6 +75,11 @@ def served_model(holder: ServedModelHolder) -> ServedModel:
     return served
 
 
+def shortened(loc: Iterable[str | int]) -> list[str | int]:
+    """Where an error is. The name of an unknown field is the client's, and as long as it likes."""
+    return [part[:_LONGEST_NAME] if isinstance(part, str) else part for part in loc]
+
+
 def explain(error: ValidationError) -> list[dict[str, object]]:
     """The first errors as FastAPI words them (`loc`, `msg`, `type`), never the input itself.
 
@@ -81,8 +87,7 @@ def explain(error: ValidationError) -> list[dict[str, object]]:
     """
     explained: list[dict[str, object]] = []
     for found in error.errors(include_input=False, include_url=False, include_context=False):
-        # The name of an unknown field is the client's, and as long as it likes.
-        where = [p[:_LONGEST_NAME] if isinstance(p, str) else p for p in found["loc"]]
+        where = shortened(found["loc"])
         message = _PLAINER.get(found["type"], found["msg"])
         if where:
             message = f"passenger {where[0]}{''.join(f', {p}' for p in where[1:])}: {message}"

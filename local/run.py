@@ -84,8 +84,9 @@ def main() -> None:
     processes = Processes(Printer(sys.stdout))
     for name in names:
         processes.add_process(name, commands[name], env=environment, cwd=str(_PROCFILE.parent))
-    # Closing the terminal ends everything, too.
+    # Closing the terminal, and Ctrl-\, end everything, too.
     signal.signal(signal.SIGHUP, _end)
+    signal.signal(signal.SIGQUIT, _end)
     try:
         processes.loop()
     except BrokenPipeError:

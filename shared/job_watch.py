@@ -23,6 +23,7 @@ RESEND_AFTER_SECONDS = 5.0
 """A queued job that nobody takes up for so long, with no message waiting, is sent again."""
 
 _LOOK_SECONDS = 1.0
+_PAUSED_SECONDS = 3.0
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class JobWatch:
         self._clock = clock
         self._seen: Pulse | None = None
         self._since = 0.0
+        self._looked_at = 0.0
 
     def watch(self, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -57,7 +59,10 @@ class JobWatch:
         """One look at the active job; raises redis.RedisError."""
         pulse = self._store.pulse()
         now = self._clock()
-        if pulse is None or pulse != self._seen:
+        # A watcher that was paused itself, with the whole machine perhaps, has seen nothing.
+        was_paused = now - self._looked_at > _PAUSED_SECONDS
+        self._looked_at = now
+        if pulse is None or pulse != self._seen or was_paused:
             self._seen, self._since = pulse, now
             return
         still_for = now - self._since

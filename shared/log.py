@@ -16,8 +16,7 @@ def log_config(level: str) -> dict[str, Any]:
         },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            # Celery logs every message it takes and uvicorn each start of a process: noise beside
-            # our own line for the same event.
+            # Celery logs every message it takes: noise beside our own line for the same event.
             "celery.app.trace": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
         },

@@ -3,7 +3,7 @@
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -14,7 +14,13 @@ class Settings(BaseSettings):
         pydantic.ValidationError: a variable holds a value that its field refuses.
     """
 
-    model_config = SettingsConfigDict(env_prefix="LIFEBOAT_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="LIFEBOAT_",
+        env_file=".env",
+        extra="ignore",
+        # An error must not show a key or a password.
+        hide_input_in_errors=True,
+    )
 
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8000, ge=1, le=65535, description="Port the API listens on.")
@@ -61,6 +67,21 @@ class Settings(BaseSettings):
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         description="DEBUG, INFO, WARNING or ERROR.",
     )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, url: SecretStr) -> SecretStr:
+        try:
+            parts = urlsplit(url.get_secret_value())
+            valid = parts.scheme in ("redis", "rediss") and parts.port != 0
+        except ValueError:
+            valid = False
+        if not valid:
+            # No cause: urllib's own text repeats a part of the URL.
+            raise ValueError(
+                "no redis:// URL; write special characters of a password as %XX"
+            ) from None
+        return url
 
     def redis_url_with_password(self) -> str:
         """The URL to connect to, with the password of `redis_password_file` put in.

@@ -63,9 +63,10 @@ class VersionKey:
     def _switch_on_notifications(self) -> None:
         """Servers of ours start with them; one brought along by the user may not have them."""
         try:
-            flags = self._redis.config_get("notify-keyspace-events")["notify-keyspace-events"] or ""
+            setting = "notify-keyspace-events"
+            flags = self._redis.config_get(setting).get(setting) or ""
             if "K" not in flags or not set("$A") & set(flags):
-                self._redis.config_set("notify-keyspace-events", flags + _NOTIFICATION_FLAGS)
+                self._redis.config_set(setting, flags + _NOTIFICATION_FLAGS)
         except redis.ResponseError as error:
             log.warning(
                 "this Redis server does not let Lifeboat switch on keyspace notifications, so a "

@@ -5,6 +5,7 @@ Celery carries messages and runs tasks in a child process; it recovers nothing (
 """
 
 import logging.config
+import os
 import signal
 import tempfile
 from pathlib import Path
@@ -21,7 +22,7 @@ from celery.signals import (
 from shared.job_queue import celery_application
 from shared.log import log_config
 from shared.settings import Settings
-from worker.main_process import MainProcess
+from worker.main_process import MainProcess, worker_name
 
 _ALIVE_SECONDS = 1.0
 _ALIVE_FILE = Path(tempfile.gettempdir()) / "lifeboat-worker-alive"
@@ -85,7 +86,7 @@ def leave_sigterm_to_the_main_process(**_: Any) -> None:
 
 @worker_ready.connect
 def start_main_process(sender: Any, **_: Any) -> None:
-    main_process.start(worker=sender.hostname)
+    main_process.start(worker=worker_name(sender.hostname, os.getpid()))
     sender.timer.call_repeatedly(_ALIVE_SECONDS, _ALIVE_FILE.touch)
 
 

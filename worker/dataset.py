@@ -78,6 +78,12 @@ def _fetch(source: str, shown: str) -> bytes:
         raise BadTrainingData(
             f"{shown} could not be fetched: the server answered {error.code} {error.reason}"
         ) from error
+    except http.client.InvalidURL as error:
+        # Its own text repeats the URL, with whatever secret that holds.
+        raise BadTrainingData(
+            f"{shown} is no valid URL: its port is no number, or it holds a space or a control "
+            "character. LIFEBOAT_TRAINING_DATA says where the training table is"
+        ) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise BadTrainingData(

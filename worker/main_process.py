@@ -16,8 +16,14 @@ from shared.settings import Settings
 from shared.version_key import VersionKey
 
 _RETRY_SECONDS = 1.0
+_HAND_BACK_SECONDS = 0.1
 
 log = logging.getLogger(__name__)
+
+
+def worker_name(node: str, main_pid: int) -> str:
+    """Under which a worker claims jobs. Celery's node name alone is that of the machine."""
+    return f"{node}#{main_pid}"
 
 
 class MainProcess:
@@ -29,6 +35,7 @@ class MainProcess:
         self._version_key = VersionKey(client)
         self._models = ModelStore(settings.models_dir)
         self._worker = ""
+        self._ended = threading.Event()
         self._background = Background(
             self._mirror_version_key,
             JobWatch(self._jobs, self._queue).watch,
@@ -46,6 +53,7 @@ class MainProcess:
         self._background.stopping.set()
 
     def stop(self) -> None:
+        self._ended.set()
         self._background.stop()
 
     def _mirror_version_key(self, stop: threading.Event) -> None:
@@ -55,8 +63,9 @@ class MainProcess:
             if reading.version is None:
                 continue
             try:
-                self._models.manifest(reading.version)
-                self._models.set_current(reading.version)
+                if reading.version != self._models.current():
+                    self._models.load(reading.version)
+                    self._models.set_current(reading.version)
                 said = ""
             except (VersionNotFound, VersionNotServable, OSError) as error:
                 if said != str(error):
@@ -86,10 +95,12 @@ class MainProcess:
         The child learns of it from its next heartbeat, and leaves.
         """
         stop.wait()
-        try:
-            job_id = self._jobs.release(self._worker)
-            if job_id is not None:
-                log.info("job %s: handed back, this worker is being stopped", job_id)
-                self._queue.send(job_id)
-        except redis.RedisError as error:
-            log.warning("the run is not handed back, its heartbeat will tell: %s", error)
+        # Again until the end: the child may claim a message that it was given just before.
+        while not self._ended.wait(_HAND_BACK_SECONDS):
+            try:
+                job_id = self._jobs.release(self._worker)
+                if job_id is not None:
+                    log.info("job %s: handed back, this worker is being stopped", job_id)
+                    self._queue.send(job_id)
+            except redis.RedisError as error:
+                log.debug("Redis does not answer, so no run is handed back: %s", error)

@@ -87,31 +87,35 @@ def run_pipeline(
         exported = export.to_onnx(pipeline)
     with stage(Stage.VERIFY):
         parity = export.prove_parity(pipeline, exported, table.features)
-    with stage(Stage.PUBLISH), model_store.staging() as staging:
-        (staging / ONNX_FILE).write_bytes(exported)
-        joblib.dump(pipeline, staging / PIPELINE_FILE)
-        gate = evaluation.promotion_gate(
-            metrics,
-            table.data,
-            _served(model_store, served_version()),
-            tolerance=promotion_tolerance,
-            forced=run.is_forced(),
-        )
-        published = model_store.publish(
-            staging,
-            Manifest(
-                model_version=run.choose_version(model_store.new_version()),
-                job_id=run.job_id,
-                created_at=datetime.now(UTC),
-                files=digests(staging),
-                metrics=metrics,
-                gate=gate,
-                parity=parity,
-                data=table.data,
-                libraries=_library_versions(),
-                stage_seconds=seconds,
-            ),
-        )
+    with stage(Stage.PUBLISH):
+        # First, because it is fenced: a worker that lost the run must not clear the staging folder
+        # of the one that has it.
+        model_version = run.choose_version(model_store.new_version())
+        with model_store.staging() as staging:
+            (staging / ONNX_FILE).write_bytes(exported)
+            joblib.dump(pipeline, staging / PIPELINE_FILE)
+            gate = evaluation.promotion_gate(
+                metrics,
+                table.data,
+                _served(model_store, served_version()),
+                tolerance=promotion_tolerance,
+                forced=run.is_forced(),
+            )
+            published = model_store.publish(
+                staging,
+                Manifest(
+                    model_version=model_version,
+                    job_id=run.job_id,
+                    created_at=datetime.now(UTC),
+                    files=digests(staging),
+                    metrics=metrics,
+                    gate=gate,
+                    parity=parity,
+                    data=table.data,
+                    libraries=_library_versions(),
+                    stage_seconds=seconds,
+                ),
+            )
     log.info(
         "job %s: model version %s %s: %s",
         run.job_id,

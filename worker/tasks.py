@@ -1,6 +1,7 @@
 """The Celery task: claims a job, runs the pipeline, reports how it ended."""
 
 import logging
+import os
 
 import redis
 from celery import Task
@@ -14,6 +15,7 @@ from shared.model_store import ModelStore
 from shared.redis_client import connect
 from shared.version_key import VersionKey
 from worker.celery_app import app, settings
+from worker.main_process import worker_name
 from worker.run import JobRun
 
 log = logging.getLogger(__name__)
@@ -26,7 +28,7 @@ def train(task: "Task[[str], None]", job_id: str) -> None:
     jobs, models = JobStore(client), ModelStore(settings.models_dir)
     version_key = VersionKey(client)
     try:
-        attempt = jobs.claim(job_id, str(task.request.hostname))
+        attempt = jobs.claim(job_id, worker_name(str(task.request.hostname), os.getppid()))
     except redis.RedisError as error:
         log.warning("job %s: not claimed, it will be sent again: %s", job_id, error)
         return
@@ -80,10 +82,15 @@ def _result(published: Manifest) -> JobResult:
 
 
 def _served_version(models: ModelStore, version_key: VersionKey) -> str | None:
+    """What the API serves: a key that names nothing servable has changed nothing there."""
     try:
-        return version_key.get() or models.current()
-    except redis.RedisError:
-        return models.current()
+        version = version_key.get()
+        if version is not None:
+            models.load(version)
+            return version
+    except (redis.RedisError, LifeboatError):
+        pass
+    return models.current()
 
 
 def _prune(models: ModelStore, version_key: VersionKey) -> None:

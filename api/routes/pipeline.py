@@ -20,7 +20,7 @@ from shared.job_store import KEEP_JOBS, JobStore
 
 _LOOK_SECONDS = 0.2
 _PING_SECONDS = 15.0
-_EVENT_ID = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
+_EVENT_ID = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")
 
 router = APIRouter(tags=["training"], responses=NO_REDIS)
 
@@ -103,7 +103,7 @@ async def _events(
             if time.monotonic() - pinged > _PING_SECONDS:
                 pinged = time.monotonic()
                 # Ends the stream when Redis was emptied and the job with it.
-                await to_thread.run_sync(jobs.get, job.job_id)
+                job = await to_thread.run_sync(jobs.get, job.job_id)
                 yield ": still here\n\n"
         except JobNotFound:
             return

@@ -12,8 +12,8 @@ from api.schemas import INVALID, NO_MODEL, PREDICTED, Predictions
 from shared.passenger import EXAMPLES, Passenger
 
 _INLINE_BYTES = 32 * 1024
-"""A body up to this size is predicted on the event loop: about 300 passengers, under 1 ms. A longer
-one goes to a thread, so that it does not hold up everybody else."""
+"""A body up to this size is predicted on the event loop: about 300 passengers. A longer one
+goes to a thread, so that it holds up everybody else less."""
 
 router = APIRouter(tags=["predict"])
 
@@ -43,13 +43,18 @@ async def post_predict(request: Request, holder: HolderDep, limiter: PredictLimi
     """
     body = await request.body()
     served = served_model(holder)
+    is_small = len(body) <= _INLINE_BYTES
     try:
-        if len(body) <= _INLINE_BYTES:
+        if is_small:
             rows, answer = predict(body, served)
         else:
             rows, answer = await to_thread.run_sync(predict, body, served, limiter=limiter)
     except ValidationError as error:
-        return JSONResponse({"detail": explain(error)}, 422)
+        if is_small:
+            detail = explain(error)
+        else:
+            detail = await to_thread.run_sync(explain, error, limiter=limiter)
+        return JSONResponse({"detail": detail}, 422)
     metrics.PREDICTED_ROWS.inc(rows)
     return Response(
         answer, media_type="application/json", headers={"X-Model-Version": served.version}

@@ -134,18 +134,25 @@ def test_what_cannot_be_served_changes_nothing(stack: Stack) -> None:
     api = stack.start_api(processes=2)
     (stack.models_dir / damaged / "manifest.json").unlink()
 
-    unservable = [damaged, "20200101-000000-abcdef", "../../etc", "nonsense"]
+    unservable: list[str | bytes] = [
+        damaged,
+        "20200101-000000-abcdef",
+        "../../etc",
+        "nonsense",
+        b"\xff\xfe",
+    ]
 
     def choose_what_is_not_servable() -> None:
         for value in unservable:
             stack.redis.client.set(VERSION, value)
             # Each of the two processes says so.
-            wait_for(lambda v=value: _refusals(api, v) == 2)  # type: ignore[misc]
+            named = value if isinstance(value, str) else value.decode(errors="replace")
+            wait_for(lambda n=named: _refusals(api, n) == 2)  # type: ignore[misc]
 
     (client,) = _predict_meanwhile(api, 1, choose_what_is_not_servable)
     assert client.failures == []
     assert set(client.versions) == {good}
-    assert "lifeboat_model_swap_failures_total 8.0" in api.http.get("/metrics").text
+    assert "lifeboat_model_swap_failures_total 10.0" in api.http.get("/metrics").text
 
 
 def _refusals(api: Api, version: str) -> int:

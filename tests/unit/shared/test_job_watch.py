@@ -52,7 +52,11 @@ class World:
         )
 
     def look(self, pulse: Pulse | None, after: float = 0) -> None:
-        self.seconds += after
+        """A look that sees `pulse`, after looks once a second that saw what was there before."""
+        while after > 1:
+            self.seconds, after = self.seconds + 1, after - 1
+            self.watch.look()
+        self.seconds = round(self.seconds + after, 6)
         self.store.now = pulse
         self.watch.look()
 
@@ -80,6 +84,16 @@ def test_a_heart_that_stands_still_for_eight_seconds_is_dead_and_its_job_sent_ag
 def test_the_first_look_of_a_watcher_calls_nobody_dead(world: World) -> None:
     world.look(RUNNING, after=3600)
     assert world.store.buried == []
+
+
+def test_a_watcher_that_was_paused_itself_calls_nobody_dead(world: World) -> None:
+    world.look(RUNNING)
+    world.seconds += 60
+    world.look(RUNNING)
+    world.look(RUNNING, after=7.9)
+    assert world.store.buried == []
+    world.look(RUNNING, after=0.1)
+    assert world.store.buried == [RUNNING]
 
 
 def test_a_moving_heart_is_never_dead(world: World) -> None:
@@ -168,14 +182,23 @@ class Script(threading.Event):
 
     def __init__(self, world: World, looks: list[tuple[float, Pulse | None]]) -> None:
         super().__init__()
-        self._world, self._looks = world, looks
+        self._world = world
+        # A look once a second, as in life; what was there last stays until the next entry.
+        self._looks: list[tuple[float, Pulse | None]] = []
+        before: Pulse | None = None
+        for after, pulse in looks:
+            while after > 1:
+                self._looks.append((1, before))
+                after -= 1
+            self._looks.append((after, pulse))
+            before = pulse
         self._next()
 
     def _next(self) -> None:
         if not self._looks:
             return self.set()
         after, self._world.store.now = self._looks.pop(0)
-        self._world.seconds += after
+        self._world.seconds = round(self._world.seconds + after, 6)
 
     def wait(self, timeout: float | None = None) -> bool:
         self._next()

@@ -11,7 +11,7 @@ from shared.manifest import Manifest
 from shared.model_store import ModelStore
 from shared.settings import Settings
 from tests.unit.manifests import VERSION, manifest, write_manifest
-from tests.versions import gate
+from tests.versions import gate, publish
 from worker import tasks
 
 JOB_ID = "a" * 32
@@ -159,14 +159,15 @@ def test_the_gate_compares_with_the_key_and_else_with_the_last_choice(world: Wor
         asked.append(served_version())
         raise RunLost(JOB_ID)
 
-    store = ModelStore(world.models_dir)
-    for version in ("20260101-000000-aaaaaa", "20260101-000000-bbbbbb"):
-        write_manifest(world.models_dir, version)
-    store.set_current("20260101-000000-aaaaaa")
-    for key in ("20260101-000000-bbbbbb", None, AWAY):
+    chosen, keyed = publish(world.models_dir), publish(world.models_dir)
+    damaged = "20260101-000000-aaaaaa"
+    write_manifest(world.models_dir, damaged)
+    ModelStore(world.models_dir).set_current(chosen)
+    # The API serves on what was chosen last when the key names nothing that it can serve.
+    for key in (keyed, None, AWAY, damaged, "nonsense"):
         world.key.version = key
         world.train(pipeline)
-    assert asked == ["20260101-000000-bbbbbb", *["20260101-000000-aaaaaa"] * 2]
+    assert asked == [keyed, *[chosen] * 4]
 
 
 OLD = [f"2025010{day}-000000-aaaaaa" for day in range(1, 4)]
