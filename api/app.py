@@ -28,7 +28,6 @@ from shared.settings import Settings
 from shared.version_key import VersionKey
 
 _FIRST_LOOK_SECONDS = 5.0
-_RETRY_AFTER_SECONDS = 5
 _PREDICT_THREADS = 2
 
 log = logging.getLogger(__name__)
@@ -115,5 +114,5 @@ async def _answer_nobody(_: Request, error: Exception) -> Response:
 
 
 def _error(status: int, detail: str) -> JSONResponse:
-    headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)} if status == 503 else None
+    headers = {"Retry-After": str(health.RETRY_AFTER_SECONDS)} if status == 503 else None
     return JSONResponse({"detail": detail}, status, headers)

@@ -178,12 +178,9 @@ def _expected(feature: Feature) -> str:
     if feature.categories:
         return "one of " + ", ".join(repr(category) for category in feature.categories)
     kind = "a whole number" if feature.whole else "a number"
-    low, high = feature.minimum, feature.maximum
-    bounds = [
-        f"at least {low:.10g}" * (low is not None),
-        f"at most {high:.10g}" * (high is not None),
-    ]
-    return " ".join([kind, " and ".join(filter(None, bounds))]).strip()
+    limits = (("at least", feature.minimum), ("at most", feature.maximum))
+    bounds = [f"{words} {limit:.10g}" for words, limit in limits if limit is not None]
+    return " ".join([kind, " and ".join(bounds)]).strip()
 
 
 def _row(wrong: "pd.Series[bool]") -> str:

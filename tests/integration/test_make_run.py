@@ -89,7 +89,7 @@ def test_it_trains_predicts_and_keeps_its_data_beside_the_models(running: Runnin
     api.http.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_it_ends_whole_when_it_is_asked_to(running: Running, number: signal.Signals) -> None:
     running.wait_until_ready().http.close()
     if number is signal.SIGTERM:
