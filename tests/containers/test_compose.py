@@ -6,19 +6,14 @@ import subprocess
 import pytest
 
 from tests.containers.conftest import BASE_IMAGE, Compose, docker
+from tests.contract import ORIGINAL_REQUEST
 from tests.processes import Api, wait_for
 
 MEGABYTE = 1_000_000
 
 
 def test_it_is_up_and_predicts_as_the_original_service(api: Api) -> None:
-    answer = api.http.post(
-        "/predict",
-        json=[
-            {"Age": 22.0, "Sex": "male", "Embarked": "S"},
-            {"Age": 38.0, "Sex": "female", "Embarked": "C"},
-        ],
-    )
+    answer = api.http.post("/predict", json=ORIGINAL_REQUEST)
     assert answer.json()["predictions"] == [0, 1]
 
 

@@ -5,25 +5,9 @@ import time
 
 import pytest
 
+from tests.contract import JOB_FIELDS, ORIGINAL_REQUEST
 from tests.processes import Api, Stack, http_client, wait_for
 from tests.versions import publish
-
-ORIGINAL_REQUEST = [
-    {"Age": 22.0, "Sex": "male", "Embarked": "S"},
-    {"Age": 38.0, "Sex": "female", "Embarked": "C"},
-]
-JOB_FIELDS = {
-    "job_id",
-    "status",
-    "stage",
-    "progress",
-    "created_at",
-    "started_at",
-    "finished_at",
-    "attempts",
-    "result",
-    "error",
-}
 
 
 def test_predictions_come_in_the_order_asked_for_with_the_version_that_gave_them(api: Api) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from shared.redis_keys import VERSION
+from tests.contract import ORIGINAL_REQUEST
 from tests.processes import Stack, wait_for
 from tests.versions import TRAINING_DATA, publish
 
@@ -33,13 +34,7 @@ def test_the_first_start_trains_a_model_by_itself_and_answers_as_the_original_se
     result = end["result"]
     assert isinstance(result, dict), end
     api.wait_for_version(result["model_version"])
-    answer = api.http.post(
-        "/predict",
-        json=[
-            {"Age": 22.0, "Sex": "male", "Embarked": "S"},
-            {"Age": 38.0, "Sex": "female", "Embarked": "C"},
-        ],
-    )
+    answer = api.http.post("/predict", json=ORIGINAL_REQUEST)
     assert answer.json()["predictions"] == [0, 1]
     assert result["metrics"]["roc_auc"]["mean"] >= 0.86
     assert result["metrics"]["accuracy"]["mean"] >= 0.815

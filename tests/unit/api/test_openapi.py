@@ -9,6 +9,7 @@ from api.app import create_app
 from shared.features import FEATURES
 from shared.passenger import EXAMPLES, Passenger
 from shared.settings import Settings
+from tests.contract import JOB_FIELDS
 
 OPENAPI: dict[str, Any] = json.loads(json.dumps(create_app(Settings(_env_file=None)).openapi()))
 
@@ -120,18 +121,7 @@ def test_the_example_of_a_prediction_is_the_original_clients_and_works() -> None
             "get",
             "/jobs/{job_id}",
             "200",
-            {
-                "job_id",
-                "status",
-                "stage",
-                "progress",
-                "created_at",
-                "started_at",
-                "finished_at",
-                "attempts",
-                "result",
-                "error",
-            },
+            JOB_FIELDS,
         ),
         ("get", "/models", "200", {"serving", "versions"}),
         ("put", "/models/current", "200", {"model_version"}),

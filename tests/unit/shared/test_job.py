@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.job import JOB_ID_PATTERN, Job, JobStatus, Stage
+from tests.contract import JOB_FIELDS
 
 
 def job(status: JobStatus) -> Job:
@@ -35,18 +36,7 @@ def test_a_job_has_ended_when_it_is_neither_queued_nor_running(status: str, ende
 
 
 def test_a_job_shows_the_fields_that_clients_rely_on() -> None:
-    assert set(job(JobStatus.QUEUED).model_dump(mode="json")) == {
-        "job_id",
-        "status",
-        "stage",
-        "progress",
-        "created_at",
-        "started_at",
-        "finished_at",
-        "attempts",
-        "result",
-        "error",
-    }
+    assert set(job(JobStatus.QUEUED).model_dump(mode="json")) == JOB_FIELDS
 
 
 def test_the_stages_come_in_the_order_of_a_run() -> None:
