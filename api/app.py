@@ -10,9 +10,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Lifespan
 
+from api.batcher import Batcher
 from api.dependencies import State
-from api.measuring import MeasuringMiddleware
+from api.fast_path import FastPath
 from api.predictor import MAX_ERRORS, ServedModelHolder, shortened
 from api.routes import health, models, pipeline, predict
 from api.stopping import stop_flag
@@ -33,10 +35,30 @@ _PREDICT_THREADS = 2
 log = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The ASGI application; nothing is opened before its lifespan starts."""
-    settings = settings or Settings()
+def create_app(
+    settings: Settings | None = None, lifespan: Lifespan[FastAPI] | None = None
+) -> ASGIApp:
+    """The ASGI application; nothing is opened before its lifespan starts.
 
+    `lifespan` gives the handlers their state; a test that has its own passes it.
+    """
+    settings = settings or Settings()
+    api = FastAPI(
+        title="Lifeboat",
+        description="Trains, serves and hot-swaps a scikit-learn model without dropping a request.",
+        version="0.1.0",
+        lifespan=lifespan or _lifespan(settings),
+    )
+    api.add_exception_handler(LifeboatError, _answer_error)
+    api.add_exception_handler(redis.RedisError, _answer_redis_error)
+    api.add_exception_handler(ClientDisconnect, _answer_nobody)
+    api.add_exception_handler(RequestValidationError, _answer_invalid_request)
+    for routes in (predict, pipeline, models, health):
+        api.include_router(routes.router)
+    return FastPath(api, predict.router.routes)
+
+
+def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         url = settings.redis_url_with_password()
@@ -60,6 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                     version_key=version_key,
                     jobs=jobs,
                     queue=queue,
+                    batcher=Batcher(holder),
                     predict_limiter=CapacityLimiter(_PREDICT_THREADS),
                     stopping=stopping,
                 )
@@ -68,20 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             celery.close()
             client.close()
 
-    app = FastAPI(
-        title="Lifeboat",
-        description="Trains, serves and hot-swaps a scikit-learn model without dropping a request.",
-        version="0.1.0",
-        lifespan=lifespan,
-    )
-    app.add_middleware(MeasuringMiddleware)
-    app.add_exception_handler(LifeboatError, _answer_error)
-    app.add_exception_handler(redis.RedisError, _answer_redis_error)
-    app.add_exception_handler(ClientDisconnect, _answer_nobody)
-    app.add_exception_handler(RequestValidationError, _answer_invalid_request)
-    for routes in (predict, pipeline, models, health):
-        app.include_router(routes.router)
-    return app
+    return lifespan
 
 
 async def _answer_error(_: Request, error: Exception) -> JSONResponse:

@@ -9,6 +9,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
+from api.batcher import Batcher
 from api.predictor import ServedModelHolder
 from api.watcher import Watcher
 from shared.errors import KeyMissing, KeyWrong
@@ -29,6 +30,7 @@ class State(TypedDict):
     version_key: VersionKey
     jobs: JobStore
     queue: JobQueue
+    batcher: Batcher
     predict_limiter: CapacityLimiter
     stopping: threading.Event
 
@@ -48,7 +50,6 @@ VersionKeyDep = Annotated[VersionKey, _from_state("version_key")]
 JobStoreDep = Annotated[JobStore, _from_state("jobs")]
 JobQueueDep = Annotated[JobQueue, _from_state("queue")]
 StoppingDep = Annotated[threading.Event, _from_state("stopping")]
-PredictLimiterDep = Annotated[CapacityLimiter, _from_state("predict_limiter")]
 
 
 async def _require_api_key(

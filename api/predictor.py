@@ -1,15 +1,20 @@
 """From the body of a request to the body of its answer, on the model that is served."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
+from api import metrics
 from shared.errors import NoModelYet
-from shared.features import FEATURES, to_columns
+from shared.features import FEATURES
 from shared.onnx_model import OnnxModel
 from shared.passenger import Passenger
+from shared.record import to_columns
 
 _PLAINER = {
     "extra_forbidden": f"unknown field; known are {', '.join(f.name for f in FEATURES)}",
@@ -46,22 +51,30 @@ class ServedModelHolder:
         return None if served is None else served.version
 
 
-def predict(body: bytes, served: ServedModel) -> tuple[int, bytes]:
-    """JSON list of passengers -> their number, and JSON predictions in the order given.
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """What one model answered for the records of one request, in the order given."""
 
-    Does no I/O.
+    version: str
+    labels: NDArray[np.int64]
+    """The more probable label, of shape (rows,)."""
+    probabilities: NDArray[np.float32]
+    """Of label 1, of shape (rows,)."""
 
-    Raises:
-        pydantic.ValidationError: the body is not that; `explain` says where.
-    """
-    passengers = _PASSENGERS.validate_json(body)
-    labels, probabilities = served.model.predict(to_columns(passengers))
-    answer = {
-        "predictions": labels,
-        "probabilities": probabilities,
-        "model_version": served.version,
-    }
-    return len(passengers), orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    def json(self) -> bytes:
+        answer = {
+            "predictions": self.labels,
+            "probabilities": self.probabilities,
+            "model_version": self.version,
+        }
+        return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def predict(records: Sequence[msgspec.Struct], served: ServedModel) -> Predicted:
+    """Checked records -> predictions. Does no I/O."""
+    labels, probabilities = served.model.predict(to_columns(records))
+    metrics.PREDICTED_ROWS.inc(len(records))
+    return Predicted(served.version, labels, probabilities)
 
 
 def served_model(holder: ServedModelHolder) -> ServedModel:
@@ -80,11 +93,23 @@ def shortened(loc: Iterable[str | int]) -> list[str | int]:
     return [part[:_LONGEST_NAME] if isinstance(part, str) else part for part in loc]
 
 
-def explain(error: ValidationError) -> list[dict[str, object]]:
-    """The first errors as FastAPI words them (`loc`, `msg`, `type`), never the input itself.
+def explain(body: bytes, refused: Exception) -> list[dict[str, object]]:
+    """The first errors of a refused body as FastAPI words them (`loc`, `msg`, `type`).
 
-    `loc` is ("body", index of the passenger, field); `msg` says the same in words.
+    `loc` is ("body", index of the passenger, field); `msg` says the same in words. The input itself
+    is never shown.
     """
+    try:
+        _PASSENGERS.validate_json(body)
+    except ValidationError as error:
+        return _worded(error)
+    # Of a field that comes twice Pydantic looks at the last value, the decoder at each.
+    where = str(refused).rpartition(" - ")[2][:_LONGEST_NAME]
+    message = f"a field is given more than once, and one of its values is wrong: {where}"
+    return [{"loc": ["body"], "msg": message, "type": "value_error"}]
+
+
+def _worded(error: ValidationError) -> list[dict[str, object]]:
     explained: list[dict[str, object]] = []
     for found in error.errors(include_input=False, include_url=False, include_context=False):
         where = shortened(found["loc"])

@@ -1,9 +1,8 @@
-"""The model's features, read off the one definition of a record, and records as columns."""
+"""The model's features, read off the one definition of a record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
@@ -58,17 +57,3 @@ def _features() -> tuple[Feature, ...]:
 
 FEATURES = _features()
 """In the order in which the record lists its fields."""
-
-
-def to_columns(records: Sequence[Mapping[str, Any]]) -> Columns:
-    """Validated records as the model takes them; no per-record object is made."""
-    columns: dict[str, NDArray[Any]] = {}
-    for feature in FEATURES:
-        name = feature.name
-        if feature.kind == "number":
-            # numpy turns None into NaN here.
-            column = np.array([record.get(name) for record in records], np.float32)
-        else:
-            column = np.array([record.get(name) or "" for record in records], object)
-        columns[name] = column.reshape(-1, 1)
-    return columns

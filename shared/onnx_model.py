@@ -14,8 +14,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from shared.features import FEATURES, Columns, to_columns
+from shared.features import FEATURES, Columns
 from shared.passenger import EXAMPLES
+from shared.record import to_columns, to_records
 
 _LABEL, _PROBABILITIES = "label", "probabilities"
 OUTPUT_NAMES = (_LABEL, _PROBABILITIES)
@@ -66,6 +67,6 @@ class OnnxModel:
             ValueError: the model loads but does not predict.
         """
         try:
-            self.predict(to_columns(EXAMPLES))
+            self.predict(to_columns(to_records(EXAMPLES)))
         except Exception as error:
             raise ValueError(f"the model does not predict: {error}") from error

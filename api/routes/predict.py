@@ -3,13 +3,14 @@
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from api import metrics
-from api.dependencies import HolderDep, PredictLimiterDep
-from api.predictor import explain, predict, served_model
+from api.body import BytesResponse, read_body
+from api.dependencies import State
+from api.predictor import Predicted, explain, predict, served_model
 from api.schemas import INVALID, NO_MODEL, PREDICTED, Predictions
 from shared.passenger import EXAMPLES, Passenger
+from shared.record import REFUSED, decode
 
 _INLINE_BYTES = 32 * 1024
 """A body up to this size is predicted on the event loop: about 300 passengers. A longer one
@@ -35,27 +36,32 @@ _BODY = {
     responses=PREDICTED | INVALID | NO_MODEL,
     openapi_extra={"requestBody": _BODY},
 )
-async def post_predict(request: Request, holder: HolderDep, limiter: PredictLimiterDep) -> Response:
+async def post_predict(request: Request) -> Response:
     """Predicts for each passenger of the list, in the order given.
 
     The body is read raw: FastAPI's own way makes an object per passenger, and answers 500 to some
-    bodies that are no valid JSON.
+    bodies that are no valid JSON. It asks for no dependencies, so that `api.fast_path` can call it.
     """
-    body = await request.body()
-    served = served_model(holder)
-    is_small = len(body) <= _INLINE_BYTES
+    body = await read_body(request)
+    state: State = request.scope["state"]
+    limiter = state["predict_limiter"]
     try:
-        if is_small:
-            rows, answer = predict(body, served)
+        if len(body) <= _INLINE_BYTES:
+            predicted = await state["batcher"].predict(decode(body))
+            answer = predicted.json()
         else:
-            rows, answer = await to_thread.run_sync(predict, body, served, limiter=limiter)
-    except ValidationError as error:
-        if is_small:
-            detail = explain(error)
-        else:
-            detail = await to_thread.run_sync(explain, error, limiter=limiter)
+            predicted, answer = await to_thread.run_sync(_predict, body, state, limiter=limiter)
+    except REFUSED as error:
+        # Of a body with many errors this takes long, however small it is.
+        detail = await to_thread.run_sync(explain, body, error, limiter=limiter)
         return JSONResponse({"detail": detail}, 422)
-    metrics.PREDICTED_ROWS.inc(rows)
-    return Response(
-        answer, media_type="application/json", headers={"X-Model-Version": served.version}
+    return BytesResponse(
+        answer,
+        (b"content-type", b"application/json"),
+        (b"x-model-version", predicted.version.encode()),
     )
+
+
+def _predict(body: bytes, state: State) -> tuple[Predicted, bytes]:
+    predicted = predict(decode(body), served_model(state["holder"]))
+    return predicted, predicted.json()

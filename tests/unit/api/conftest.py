@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api.app import create_app
+from api.batcher import Batcher
 from api.dependencies import State
 from api.predictor import ServedModel, ServedModelHolder
 from api.watcher import Watcher
@@ -52,7 +53,8 @@ def state(models_dir: Path, **changes: Any) -> State:
         "predict_limiter": CapacityLimiter(1),
         "stopping": threading.Event(),
     }
-    return cast(State, sound | changes)
+    made = sound | changes
+    return cast(State, {"batcher": Batcher(made["holder"])} | made)
 
 
 Start = Callable[..., TestClient]
@@ -64,13 +66,11 @@ def start(models_dir: Path) -> Iterator[Start]:
     with ExitStack() as clients:
 
         def start(**changes: Any) -> TestClient:
-            app = create_app(Settings())
-
             @asynccontextmanager
             async def lifespan(_: FastAPI) -> AsyncIterator[State]:
                 yield state(models_dir, **changes)
 
-            app.router.lifespan_context = lifespan
+            app = create_app(Settings(), lifespan)
             return clients.enter_context(TestClient(app, raise_server_exceptions=False))
 
         yield start

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from pydantic import TypeAdapter
 
 from api.app import create_app
@@ -11,7 +12,9 @@ from shared.passenger import EXAMPLES, Passenger
 from shared.settings import Settings
 from tests.contract import JOB_FIELDS
 
-OPENAPI: dict[str, Any] = json.loads(json.dumps(create_app(Settings(_env_file=None)).openapi()))
+OPENAPI: dict[str, Any] = (
+    TestClient(create_app(Settings(_env_file=None))).get("/openapi.json").json()
+)
 
 CONTRACT = {
     ("post", "/predict"): {"200", "422", "503"},

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from shared.errors import VersionNotFound, VersionNotServable
-from shared.features import to_columns
 from shared.manifest import (
     MANIFEST_FILE,
     ONNX_FILE,
@@ -23,6 +22,7 @@ from shared.model_store import ModelStore, digests
 from shared.onnx_model import OnnxModel
 from shared.passenger import EXAMPLES
 from tests.unit.manifests import VERSION, manifest, write_manifest
+from tests.unit.records import columns
 from tests.versions import exported_pipeline, publish
 
 FAR_FUTURE = "29991231-235958-abcdef"
@@ -57,8 +57,8 @@ def test_a_published_version_loads_as_the_model_that_was_published(
 ) -> None:
     version = publish(models_dir)
     loaded, model = model_store.load(version)
-    labels, probabilities = model.predict(to_columns(EXAMPLES))
-    expected = OnnxModel(exported_pipeline()).predict(to_columns(EXAMPLES))
+    labels, probabilities = model.predict(columns(EXAMPLES))
+    expected = OnnxModel(exported_pipeline()).predict(columns(EXAMPLES))
     assert labels.tolist() == expected[0].tolist() == [0, 1]
     assert np.array_equal(probabilities, expected[1])
     assert loaded == model_store.manifest(version)

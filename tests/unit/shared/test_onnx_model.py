@@ -9,9 +9,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from shared.features import FEATURES, to_columns
+from shared.features import FEATURES
 from shared.onnx_model import OUTPUT_NAMES, OnnxModel
 from shared.passenger import EXAMPLES
+from tests.unit.records import columns
 from tests.versions import exported_pipeline
 
 _ROOT = Path(__file__).parents[3]
@@ -64,14 +65,14 @@ def identities(*pairs: tuple[str, str]) -> list[onnx.NodeProto]:
 
 
 def test_labels_are_integers_and_probabilities_are_those_of_label_one(model: OnnxModel) -> None:
-    labels, probabilities = model.predict(to_columns(EXAMPLES))
+    labels, probabilities = model.predict(columns(EXAMPLES))
     assert labels.dtype == np.int64 and labels.tolist() == [0, 1]
     assert probabilities.dtype == np.float32 and probabilities.shape == (2,)
     assert probabilities[0] < 0.5 < probabilities[1]
 
 
 def test_no_rows_give_no_predictions(model: OnnxModel) -> None:
-    labels, probabilities = model.predict(to_columns([]))
+    labels, probabilities = model.predict(columns([]))
     assert labels.shape == probabilities.shape == (0,)
 
 
@@ -80,24 +81,26 @@ def test_a_missing_field_is_answered_as_one_known_row_among_others_is(
     model: OnnxModel, absent: str
 ) -> None:
     row = {name: value for name, value in WHOLE.items() if name != absent}
-    _, alone = model.predict(to_columns([row]))
-    _, together = model.predict(to_columns([WHOLE, row, WHOLE]))
+    _, alone = model.predict(columns([row]))
+    _, together = model.predict(columns([WHOLE, row, WHOLE]))
     assert 0 < alone[0] < 1
     assert together[1] == alone[0]
     assert together[0] == together[2]
 
 
 def test_an_unseen_category_is_answered(model: OnnxModel) -> None:
-    _, probabilities = model.predict(to_columns([{"Sex": "?", "Embarked": "?"}]))
+    unseen = np.array([["?"]], object)
+    known = columns([{"Sex": "male", "Embarked": "S"}])
+    _, probabilities = model.predict({**known, "Sex": unseen, "Embarked": unseen})
     assert 0 < probabilities[0] < 1
 
 
 def test_many_threads_at_once_get_the_answers_of_one(model: OnnxModel) -> None:
     rows = [{"Sex": "female", "Age": float(age)} for age in range(80)]
-    _, expected = model.predict(to_columns(rows))
+    _, expected = model.predict(columns(rows))
 
     def answer(age: int) -> float:
-        return float(model.predict(to_columns([rows[age]]))[1][0])
+        return float(model.predict(columns([rows[age]]))[1][0])
 
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(answer, list(range(80)) * 5))
@@ -145,11 +148,12 @@ def test_a_model_that_loads_but_does_not_predict_fails_to_warm_up() -> None:
 _PROGRAM = """
 import os, sys
 from shared.onnx_model import OnnxModel
-from shared.features import to_columns
 from shared.passenger import EXAMPLES
+from shared.record import to_columns, to_records
 model = OnnxModel(open(sys.argv[1], "rb").read())
 model.warm_up()
-print(model.predict(to_columns(EXAMPLES))[0].tolist(), os.environ["ORT_DISABLE_TELEMETRY"])
+labels, _ = model.predict(to_columns(to_records(EXAMPLES)))
+print(labels.tolist(), os.environ["ORT_DISABLE_TELEMETRY"])
 """
 
 

@@ -2,9 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shared.features import FEATURES, to_columns
+from shared.features import FEATURES
 from shared.passenger import EXAMPLES
 from tests.unit.fits import cross_validation
+from tests.unit.records import columns
 from tests.versions import fitted_pipeline, training_table
 from worker.estimator import build_pipeline, fit
 
@@ -12,7 +13,7 @@ WHAT_THE_ORIGINAL_CLIENT_SENDS = ("Age", "Sex", "Embarked")
 
 
 def frame(records: list[dict[str, object]]) -> pd.DataFrame:
-    return pd.DataFrame({name: column[:, 0] for name, column in to_columns(records).items()})
+    return pd.DataFrame({name: column[:, 0] for name, column in columns(records).items()})
 
 
 def blanked(features: pd.DataFrame, names: list[str]) -> pd.DataFrame:
@@ -47,7 +48,8 @@ def test_any_optional_field_may_be_missing(feature: str) -> None:
 
 
 def test_a_category_it_never_saw_is_answered() -> None:
-    (probabilities,) = fitted_pipeline().predict_proba(frame([{"Sex": "?", "Embarked": "?"}]))
+    unseen = frame([{"Sex": "male"}]).assign(Sex="?", Embarked="?")
+    (probabilities,) = fitted_pipeline().predict_proba(unseen)
     assert np.isfinite(probabilities).all()
 
 

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from shared.errors import BadTrainingData, ParityBroken, RunCancelled, RunLost, RunStopped
-from shared.features import to_columns
 from shared.job import Stage
 from shared.manifest import ONNX_FILE, PIPELINE_FILE, Manifest
 from shared.model_store import ModelStore
 from shared.passenger import EXAMPLES
 from tests.unit.fits import cached_fit, cross_validation
+from tests.unit.records import columns
 from tests.versions import (
     JOB_ID,
     TRAINING_DATA,
@@ -94,7 +94,7 @@ def test_the_first_run_publishes_a_promoted_version_that_answers_the_original_cl
     assert versions(models_dir) == [published.model_version]
     manifest, model = ModelStore(models_dir).load(published.model_version)
     assert manifest == published
-    assert model.predict(to_columns(EXAMPLES))[0].tolist() == [0, 1]
+    assert model.predict(columns(EXAMPLES))[0].tolist() == [0, 1]
     assert (published.gate.outcome, published.gate.compared_with) == ("promoted", None)
 
 
@@ -114,9 +114,9 @@ def test_the_manifest_tells_where_a_version_is_from_and_how_good_it_is(models_di
 def test_the_pipeline_beside_the_model_is_the_one_that_was_exported(models_dir: Path) -> None:
     version = models_dir / run(models_dir, ScriptedRun()).model_version
     fitted = joblib.load(version / PIPELINE_FILE)
-    rows = pd.DataFrame({name: column[:, 0] for name, column in to_columns(EXAMPLES).items()})
+    rows = pd.DataFrame({name: column[:, 0] for name, column in columns(EXAMPLES).items()})
     _, model = ModelStore(models_dir).load(version.name)
-    _, served = model.predict(to_columns(EXAMPLES))
+    _, served = model.predict(columns(EXAMPLES))
     assert fitted.predict_proba(rows)[:, 1] == pytest.approx(served, abs=1e-5)
 
 
