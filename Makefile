@@ -8,7 +8,7 @@ COMPOSE ?= docker compose
 export ORT_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down test bench-reload lint format lock
+.PHONY: help run up down test bench-reload bench-peers lint format lock
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
@@ -27,6 +27,9 @@ test: $(INSTALLED) ## Run every test; ARGS="tests/unit -k gate" for some
 
 bench-reload: $(INSTALLED) ## Measure how soon a new version is served
 	@$(BIN)/python -m benchmarks.reload
+
+bench-peers: $(INSTALLED) ## Measure beside MLServer, BentoML, LitServe, MLflow; needs wrk
+	@$(BIN)/python -m benchmarks.peers
 
 lint: $(INSTALLED) ## Check style, types and layering
 	$(BIN)/ruff check .

@@ -1,0 +1,106 @@
+"""Load on a server from `wrk`: one thread, on a core that the server does not have.
+
+Every connection sends the same request again as soon as it has its answer. What is counted is what
+is answered: any other status than success, a broken connection or a timeout fails the measurement.
+"""
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+CORE = "1"
+_TIMEOUT = "30s"
+"""Longest wait for an answer; wrk's own 2 s would fail the slowest servers of 10,000 rows."""
+
+_SCRIPT = """\
+local file = assert(io.open(%(body)s, "rb"))
+wrk.method = %(method)s
+wrk.body = file:read("*a")
+file:close()
+%(headers)s
+
+function done(summary, latency)
+  local errors = summary.errors
+  print(string.format(
+    '\\n{"requests": %%d, "seconds": %%.6f, "p50_ms": %%.4f, "p99_ms": %%.4f, "errors":'
+      .. ' {"connect": %%d, "read": %%d, "write": %%d, "status": %%d, "timeout": %%d}}',
+    summary.requests, summary.duration / 1e6,
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
+    errors.connect, errors.read, errors.write, errors.status, errors.timeout))
+end
+"""
+
+
+@dataclass(frozen=True)
+class Load:
+    requests: int
+    requests_per_second: float
+    p50_ms: float
+    p99_ms: float
+
+
+def require_tools() -> None:
+    """Raises SystemExit where a tool is missing that no Python package brings."""
+    for tool, package in (("wrk", "wrk"), ("taskset", "util-linux")):
+        if shutil.which(tool) is None:
+            raise SystemExit(
+                f"{tool} is not on PATH. Install it; on Debian and Ubuntu: apt install {package}"
+            )
+
+
+def command(url: str, script: str, *, connections: int, seconds: int) -> list[str]:
+    return [
+        *("taskset", "-c", CORE, "wrk", "--threads", "1", "--connections", str(connections)),
+        *("--duration", f"{seconds}s", "--timeout", _TIMEOUT, "--script", script, url),
+    ]
+
+
+def load(
+    url: str,
+    body: bytes,
+    *,
+    headers: Mapping[str, str],
+    connections: int,
+    seconds: int,
+    method: str = "POST",
+) -> Load:
+    """No answer at all is no error: the time may have been too short.
+
+    Raises:
+        RuntimeError: wrk failed, or counted an error.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        body_file, script = Path(folder, "body"), Path(folder, "request.lua")
+        body_file.write_bytes(body)
+        script.write_text(_script(body_file, headers, method))
+        run = subprocess.run(
+            command(url, str(script), connections=connections, seconds=seconds),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+    if run.returncode != 0:
+        raise RuntimeError(f"wrk failed for {url}: {run.stdout}{run.stderr}")
+    counted = json.loads(run.stdout.splitlines()[-1])
+    if any(counted["errors"].values()):
+        raise RuntimeError(f"{url} had {counted['requests']} answers, {counted['errors']} errors")
+    return Load(
+        requests=counted["requests"],
+        requests_per_second=counted["requests"] / counted["seconds"],
+        p50_ms=counted["p50_ms"],
+        p99_ms=counted["p99_ms"],
+    )
+
+
+def _script(body: Path, headers: Mapping[str, str], method: str) -> str:
+    # A JSON string of plain characters is a Lua string as well.
+    lines = [f"wrk.headers[{json.dumps(n)}] = {json.dumps(v)}" for n, v in headers.items()]
+    return _SCRIPT % {
+        "body": json.dumps(str(body)),
+        "method": json.dumps(method),
+        "headers": "\n".join(lines),
+    }
