@@ -1,26 +1,21 @@
-"""The HTTP service: `create_app` puts routes, resources and error answers together."""
+"""The HTTP service: `create_app` puts routes and resources together."""
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import redis
 from anyio import CapacityLimiter, to_thread
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from starlette.requests import ClientDisconnect
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Lifespan
 
+from api import errors
 from api.batcher import Batcher
 from api.dependencies import State
 from api.fast_path import FastPath
-from api.predictor import MAX_ERRORS, ServedModelHolder, shortened
-from api.routes import health, models, pipeline, predict
+from api.predictor import ServedModelHolder
+from api.routes import health, inference, models, pipeline, predict
 from api.stopping import stop_flag
 from api.watcher import Watcher
 from shared.background import Background
-from shared.errors import LifeboatError
 from shared.job_queue import JobQueue, celery_application
 from shared.job_store import JobStore
 from shared.job_watch import JobWatch
@@ -31,8 +26,6 @@ from shared.version_key import VersionKey
 
 _FIRST_LOOK_SECONDS = 5.0
 _PREDICT_THREADS = 2
-
-log = logging.getLogger(__name__)
 
 
 def create_app(
@@ -48,12 +41,9 @@ def create_app(
         description="Trains, serves and hot-swaps a scikit-learn model without dropping a request.",
         version="0.1.0",
         lifespan=lifespan or _lifespan(settings),
+        exception_handlers=errors.HANDLERS,
     )
-    api.add_exception_handler(LifeboatError, _answer_error)
-    api.add_exception_handler(redis.RedisError, _answer_redis_error)
-    api.add_exception_handler(ClientDisconnect, _answer_nobody)
-    api.add_exception_handler(RequestValidationError, _answer_invalid_request)
-    for routes in (predict, pipeline, models, health):
+    for routes in (predict, inference, pipeline, models, health):
         api.include_router(routes.router)
     return FastPath(api, predict.router.routes)
 
@@ -92,37 +82,3 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
             client.close()
 
     return lifespan
-
-
-async def _answer_error(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, LifeboatError)
-    return _error(error.status_code, str(error))
-
-
-async def _answer_redis_error(_: Request, error: Exception) -> JSONResponse:
-    log.warning("a call failed because Redis did not answer: %s", error)
-    return _error(
-        503,
-        "Redis does not answer, so jobs and the choice of the model version are out of reach; "
-        "predictions go on. Try again in a moment",
-    )
-
-
-async def _answer_invalid_request(_: Request, error: Exception) -> JSONResponse:
-    """As FastAPI does, without the input: that may be NaN, which no JSON answer can hold."""
-    assert isinstance(error, RequestValidationError)
-    detail = [
-        {"loc": shortened(found["loc"]), "msg": found["msg"], "type": found["type"]}
-        for found in error.errors()[:MAX_ERRORS]
-    ]
-    return JSONResponse({"detail": detail}, 422)
-
-
-async def _answer_nobody(_: Request, error: Exception) -> Response:
-    """The client left before its request was whole; 499 is nginx's status for that."""
-    return Response(status_code=499)
-
-
-def _error(status: int, detail: str) -> JSONResponse:
-    headers = {"Retry-After": str(health.RETRY_AFTER_SECONDS)} if status == 503 else None
-    return JSONResponse({"detail": detail}, status, headers)

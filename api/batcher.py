@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from api.predictor import Predicted, ServedModelHolder, predict, served_model
+from shared.record import to_columns
 
 _MOST_ROWS = 512
 """A batch is not let grow beyond this: about 1 ms of work, during which nobody else is served."""
@@ -42,7 +43,7 @@ class Batcher:
             return
         self._records, self._waiting = [], []
         try:
-            batch = predict(records, served_model(self._holder))
+            batch = predict(to_columns(records), served_model(self._holder))
         # Whatever it is, those who wait must hear of it.
         except Exception as error:
             for _, future in waiting:

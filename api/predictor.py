@@ -1,9 +1,8 @@
 """From the body of a request to the body of its answer, on the model that is served."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 import orjson
 from numpy.typing import NDArray
@@ -11,10 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from api import metrics
 from shared.errors import NoModelYet
-from shared.features import FEATURES
+from shared.features import FEATURES, Columns
 from shared.onnx_model import OnnxModel
 from shared.passenger import Passenger
-from shared.record import to_columns
 
 _PLAINER = {
     "extra_forbidden": f"unknown field; known are {', '.join(f.name for f in FEATURES)}",
@@ -27,6 +25,10 @@ _LONGEST_NAME = 80
 
 MAX_ERRORS = 20
 """Errors reported for one request; more would not help to mend it."""
+
+INLINE_BYTES = 32 * 1024
+"""A body up to this size is predicted on the event loop: about 300 passengers. A longer one
+goes to a thread, so that it holds up everybody else less."""
 
 _PASSENGERS = TypeAdapter(list[Passenger])
 
@@ -70,10 +72,10 @@ class Predicted:
         return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def predict(records: Sequence[msgspec.Struct], served: ServedModel) -> Predicted:
-    """Checked records -> predictions. Does no I/O."""
-    labels, probabilities = served.model.predict(to_columns(records))
-    metrics.PREDICTED_ROWS.inc(len(records))
+def predict(columns: Columns, served: ServedModel) -> Predicted:
+    """Checked columns -> predictions. Does no I/O."""
+    labels, probabilities = served.model.predict(columns)
+    metrics.PREDICTED_ROWS.inc(len(labels))
     return Predicted(served.version, labels, probabilities)
 
 

@@ -96,6 +96,57 @@ class FieldErrors(_Answer):
     detail: list[FieldError]
 
 
+class InferenceServer(_Answer):
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class ServerLive(_Answer):
+    live: Literal[True] = True
+
+
+class ServerReady(_Answer):
+    ready: Literal[True] = True
+
+
+class ModelReady(ServerReady):
+    name: str
+
+
+class TensorMetadata(_Answer):
+    name: str
+    datatype: str
+    shape: list[int]
+    """-1 is the number of rows."""
+
+
+class ModelMetadata(_Answer):
+    name: str
+    versions: list[str]
+    """The one that is served."""
+    platform: str
+    inputs: list[TensorMetadata]
+    outputs: list[TensorMetadata]
+
+
+class OutputTensor(TensorMetadata):
+    data: list[int] | list[float] | None = None
+    parameters: dict[str, int] | None = None
+    """`binary_data_size`, where the data follows the JSON."""
+
+
+class Inferred(_Answer):
+    model_name: str
+    model_version: str
+    id: str | None = None
+    outputs: list[OutputTensor]
+
+
+class InferenceError(_Answer):
+    error: str
+
+
 Responses = dict[int | str, dict[str, Any]]
 
 
@@ -116,6 +167,10 @@ ACCEPTED: Responses = {202: _header("Location", "Where to ask for the job.")}
 
 INVALID = _error(422, "Which passenger, which field, why; the first 20.", FieldErrors)
 NO_MODEL = _error(503, "No model yet; `Retry-After` says when to ask again.")
+INFERRED = PREDICTED
+BAD_TENSORS = _error(400, "Which tensor, which row, why.", InferenceError)
+NOT_SERVED = _error(404, "That model, or that version of it, is not served.", InferenceError)
+NO_MODEL_V2 = _error(503, "No model yet; `Retry-After` says when to ask again.", InferenceError)
 NO_REDIS = _error(503, "Redis does not answer; `Retry-After` says when to ask again.")
 NO_JOB = _error(404, "There is no such job.")
 JOB_ENDED = _error(409, "The job has already ended.")

@@ -13,6 +13,18 @@ class NoModelYet(LifeboatError):
     status_code = 503
 
 
+class BadTensors(LifeboatError):
+    """Raised when the tensors of an inference request are not what the model takes."""
+
+    status_code = 400
+
+
+class ModelNotFound(LifeboatError):
+    """Raised when an inference request names a model, or a version of it, that is not served."""
+
+    status_code = 404
+
+
 class VersionNotFound(LifeboatError):
     """Raised when the models volume has no version of that name."""
 

@@ -26,6 +26,16 @@ class Feature(BaseModel):
     maximum: float | None = None
     categories: tuple[str, ...] = ()
 
+    @property
+    def expected(self) -> str:
+        """What a value must be, in words."""
+        if self.categories:
+            return "one of " + ", ".join(repr(category) for category in self.categories)
+        kind = "a whole number" if self.whole else "a number"
+        limits = (("at least", self.minimum), ("at most", self.maximum))
+        bounds = [f"{words} {limit:.10g}" for words, limit in limits if limit is not None]
+        return " ".join([kind, " and ".join(bounds)]).strip()
+
 
 def _feature(name: str, schema: dict[str, Any], required: bool) -> Feature:
     choices = [choice for choice in schema.get("anyOf", [schema]) if choice.get("type") != "null"]

@@ -16,17 +16,19 @@ from numpy.typing import NDArray
 from shared.features import FEATURES, Columns, Feature
 
 
+def value_type(feature: Feature) -> Any:
+    """The type of a value that is not missing, as msgspec checks it."""
+    if feature.kind == "category":
+        return Literal[feature.categories]
+    whole = 1 if feature.whole else None
+    return Annotated[float, msgspec.Meta(ge=feature.minimum, le=feature.maximum, multiple_of=whole)]
+
+
 def _field(name: str, feature: Feature) -> tuple[str, Any] | tuple[str, Any, Any]:
-    kind: Any
-    absent: Any
-    if feature.kind == "number":
-        whole = 1 if feature.whole else None
-        bounds = msgspec.Meta(ge=feature.minimum, le=feature.maximum, multiple_of=whole)
-        # numpy is twice as fast with NaN as with None.
-        kind, absent = Annotated[float, bounds], math.nan
-    else:
-        kind, absent = Literal[feature.categories], ""
-    return (name, kind) if feature.required else (name, kind | None, absent)
+    if feature.required:
+        return name, value_type(feature)
+    # numpy is twice as fast with NaN as with None.
+    return name, value_type(feature) | None, math.nan if feature.kind == "number" else ""
 
 
 # A feature may be called what no attribute can be, such as "class" or "fixed acidity".
@@ -59,15 +61,18 @@ def to_columns(records: Sequence[msgspec.Struct]) -> Columns:
     """Checked records as the model takes them; no object per record is made."""
     values = zip(*map(astuple, records), strict=True) if records else [()] * len(FEATURES)
     return {
-        feature.name: _column(feature, column)
+        feature.name: to_column(feature, column)
         for feature, column in zip(FEATURES, values, strict=True)
     }
 
 
-def _column(feature: Feature, values: tuple[Any, ...]) -> NDArray[Any]:
+def to_column(feature: Feature, values: Sequence[Any]) -> NDArray[Any]:
+    """Checked values of one feature as the model takes them."""
     if feature.kind == "number":
         # numpy turns the None of an explicit null into NaN.
         column = np.array(values, np.float32)
     else:
-        column = np.array([value or "" for value in values], object)
+        if None in values:
+            values = [value or "" for value in values]
+        column = np.array(values, object)
     return column.reshape(-1, 1)

@@ -123,7 +123,7 @@ def _column(column: "pd.Series[Any]", feature: Feature, shown: str) -> Any:
         raise BadTrainingData(f"{where}: {_row(absent)} has no value, and it is required")
     if feature.kind == "category":
         values = column.astype(object).where(~absent, "")
-        _refuse(~absent & ~values.isin(feature.categories), values, where, _expected(feature))
+        _refuse(~absent & ~values.isin(feature.categories), values, where, feature.expected)
         return values.astype(str).astype(object)
     numbers = _numbers(column, where)
     wrong = ~absent & ~np.isfinite(numbers)
@@ -133,7 +133,7 @@ def _column(column: "pd.Series[Any]", feature: Feature, shown: str) -> Any:
         wrong |= numbers > feature.maximum
     if feature.whole:
         wrong |= ~absent & (numbers % 1 != 0)
-    _refuse(wrong, column, where, _expected(feature))
+    _refuse(wrong, column, where, feature.expected)
     return numbers.astype(np.float32)
 
 
@@ -172,15 +172,6 @@ def _refuse(wrong: "pd.Series[bool]", values: "pd.Series[Any]", where: str, expe
             f"{where}: {_row(wrong)} holds {value!r}, but {expected} is needed"
             f" ({int(wrong.sum())} such rows in all)"
         )
-
-
-def _expected(feature: Feature) -> str:
-    if feature.categories:
-        return "one of " + ", ".join(repr(category) for category in feature.categories)
-    kind = "a whole number" if feature.whole else "a number"
-    limits = (("at least", feature.minimum), ("at most", feature.maximum))
-    bounds = [f"{words} {limit:.10g}" for words, limit in limits if limit is not None]
-    return " ".join([kind, " and ".join(bounds)]).strip()
 
 
 def _row(wrong: "pd.Series[bool]") -> str:

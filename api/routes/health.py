@@ -5,11 +5,10 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from api import metrics
 from api.dependencies import ApiKeyRequired, HolderDep, WatcherDep
+from api.errors import RETRY_AFTER_SECONDS
 from api.schemas import KEY_NEEDED, Live, Readiness
 
 router = APIRouter(tags=["operations"])
-
-RETRY_AFTER_SECONDS = 5
 
 
 @router.get("/health/live")

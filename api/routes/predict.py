@@ -7,14 +7,10 @@ from pydantic import TypeAdapter
 
 from api.body import BytesResponse, read_body
 from api.dependencies import State
-from api.predictor import Predicted, explain, predict, served_model
+from api.predictor import INLINE_BYTES, Predicted, explain, predict, served_model
 from api.schemas import INVALID, NO_MODEL, PREDICTED, Predictions
 from shared.passenger import EXAMPLES, Passenger
-from shared.record import REFUSED, decode
-
-_INLINE_BYTES = 32 * 1024
-"""A body up to this size is predicted on the event loop: about 300 passengers. A longer one
-goes to a thread, so that it holds up everybody else less."""
+from shared.record import REFUSED, decode, to_columns
 
 router = APIRouter(tags=["predict"])
 
@@ -46,7 +42,7 @@ async def post_predict(request: Request) -> Response:
     state: State = request.scope["state"]
     limiter = state["predict_limiter"]
     try:
-        if len(body) <= _INLINE_BYTES:
+        if len(body) <= INLINE_BYTES:
             predicted = await state["batcher"].predict(decode(body))
             answer = predicted.json()
         else:
@@ -63,5 +59,5 @@ async def post_predict(request: Request) -> Response:
 
 
 def _predict(body: bytes, state: State) -> tuple[Predicted, bytes]:
-    predicted = predict(decode(body), served_model(state["holder"]))
+    predicted = predict(to_columns(decode(body)), served_model(state["holder"]))
     return predicted, predicted.json()

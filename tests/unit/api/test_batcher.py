@@ -12,7 +12,7 @@ from shared.errors import NoModelYet
 from shared.features import Columns
 from shared.onnx_model import OnnxModel
 from shared.passenger import EXAMPLES
-from shared.record import to_records
+from shared.record import to_columns, to_records
 from tests.versions import exported_pipeline
 
 
@@ -68,7 +68,7 @@ def test_each_request_gets_its_own_rows_in_its_own_order() -> None:
     requests = [passengers(rows, age) for rows, age in [(1, 1.0), (3, 70.0), (0, 0.0), (2, 12.0)]]
     assert holder.current is not None
     for request, answer in zip(requests, together(holder, *requests), strict=True):
-        alone = predict(request, holder.current)
+        alone = predict(to_columns(request), holder.current)
         assert answer.labels.tolist() == alone.labels.tolist()
         assert answer.probabilities.tolist() == alone.probabilities.tolist()
         assert answer.json() == alone.json()

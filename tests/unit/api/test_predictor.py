@@ -14,7 +14,8 @@ from api.predictor import (
 from shared.errors import NoModelYet
 from shared.onnx_model import OnnxModel
 from shared.passenger import EXAMPLES
-from shared.record import REFUSED, decode, to_records
+from shared.record import REFUSED, decode
+from tests.unit.records import columns
 from tests.versions import exported_pipeline
 
 
@@ -24,7 +25,7 @@ def served() -> ServedModel:
 
 
 def answer(served: ServedModel, passengers: list[dict[str, Any]]) -> dict[str, Any]:
-    answered: dict[str, Any] = json.loads(predict(to_records(passengers), served).json())
+    answered: dict[str, Any] = json.loads(predict(columns(passengers), served).json())
     return answered
 
 

@@ -1,4 +1,6 @@
-from shared.features import FEATURES
+import pytest
+
+from shared.features import FEATURES, Feature
 
 BY_NAME = {feature.name: feature for feature in FEATURES}
 CATEGORIES = [feature.name for feature in FEATURES if feature.kind == "category"]
@@ -18,3 +20,23 @@ def test_what_the_record_says_of_a_field_the_feature_says_too() -> None:
     assert (BY_NAME["Age"].minimum, BY_NAME["Age"].maximum) == (0, 120)
     assert (BY_NAME["Pclass"].minimum, BY_NAME["Pclass"].maximum) == (1, 3)
     assert (BY_NAME["Fare"].minimum, BY_NAME["Fare"].maximum) == (0, 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("minimum", "maximum", "said"),
+    [
+        (None, None, "a number"),
+        (0, None, "a number at least 0"),
+        (None, 1_000_000, "a number at most 1000000"),
+        (0, 120, "a number at least 0 and at most 120"),
+    ],
+)
+def test_what_is_expected_is_said_with_the_bounds_there_are(
+    minimum: float | None, maximum: float | None, said: str
+) -> None:
+    feature = Feature(name="Age", kind="number", required=False, minimum=minimum, maximum=maximum)
+    assert feature.expected == said
+
+
+def test_of_a_category_the_choices_are_said() -> None:
+    assert BY_NAME["Embarked"].expected == "one of 'C', 'Q', 'S'"

@@ -13,8 +13,7 @@ import pandas as pd
 import pytest
 
 from shared.errors import BadTrainingData
-from shared.features import FEATURES, Feature
-from worker import dataset
+from shared.features import FEATURES
 from worker.dataset import TrainingTable, load
 
 Change = Callable[[pd.DataFrame], None]
@@ -438,19 +437,3 @@ def test_the_default_table_is_sound() -> None:
     default = Path(__file__).parents[3] / "data" / "titanic.csv"
     loaded = load(str(default), least_per_label=10)
     assert (loaded.data.rows, loaded.data.positives) == (891, 342)
-
-
-@pytest.mark.parametrize(
-    ("minimum", "maximum", "said"),
-    [
-        (None, None, "a number"),
-        (0, None, "a number at least 0"),
-        (None, 1_000_000, "a number at most 1000000"),
-        (0, 120, "a number at least 0 and at most 120"),
-    ],
-)
-def test_what_is_expected_is_said_with_the_bounds_there_are(
-    minimum: float | None, maximum: float | None, said: str
-) -> None:
-    feature = Feature(name="Age", kind="number", required=False, minimum=minimum, maximum=maximum)
-    assert dataset._expected(feature) == said
