@@ -1,5 +1,6 @@
 """The HTTP service: `create_app` puts routes and resources together."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -64,6 +65,10 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
             with stop_flag() as stopping:
                 # So that a restart takes no request before it can answer it.
                 await to_thread.run_sync(watcher.wait_for_first_look, _FIRST_LOOK_SECONDS)
+                # What lives as long as the process: else each full collection, of which a request
+                # of 10,000 rows sets off several, looks at all the modules that are loaded.
+                gc.collect()
+                gc.freeze()
                 yield State(
                     settings=settings,
                     holder=holder,

@@ -69,10 +69,14 @@ def to_columns(records: Sequence[msgspec.Struct]) -> Columns:
 def to_column(feature: Feature, values: Sequence[Any]) -> NDArray[Any]:
     """Checked values of one feature as the model takes them."""
     if feature.kind == "number":
-        # numpy turns the None of an explicit null into NaN.
-        column = np.array(values, np.float32)
+        try:
+            column: NDArray[Any] = np.fromiter(values, np.float32, len(values))
+        except TypeError:
+            # An explicit null: np.array turns None into NaN, and is slower.
+            column = np.array(values, np.float32)
     else:
-        if None in values:
+        # A set, because looking through a sequence compares None with each string.
+        if None in {*values}:
             values = [value or "" for value in values]
-        column = np.array(values, object)
+        column = np.fromiter(values, object, len(values))
     return column.reshape(-1, 1)

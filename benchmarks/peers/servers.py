@@ -19,7 +19,7 @@ from benchmarks.peers.server import Call, Read, Server
 from shared.manifest import PIPELINE_FILE
 from tests.processes import ROOT, free_port
 
-LIFEBOAT_SPEAKS_V2 = False
+LIFEBOAT_SPEAKS_V2 = True
 """Whether this checkout's API has the Open Inference Protocol."""
 
 _LOCAL = ("--host", "127.0.0.1", "--port")

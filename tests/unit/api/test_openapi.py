@@ -29,7 +29,13 @@ CONTRACT = {
     ("get", "/health/live"): {"200"},
     ("get", "/health/ready"): {"200", "503"},
     ("get", "/metrics"): {"200", "401", "403"},
+    ("get", "/v2"): {"200"},
+    ("get", "/v2/health/live"): {"200"},
+    ("get", "/v2/health/ready"): {"200", "503"},
 }
+for model in ("/v2/models/{name}", "/v2/models/{name}/versions/{model_version}"):
+    CONTRACT["get", model] = CONTRACT["get", f"{model}/ready"] = {"200", "404", "503"}
+    CONTRACT["post", f"{model}/infer"] = {"200", "400", "404", "503"}
 
 
 def operation(method: str, path: str) -> dict[str, Any]:
@@ -78,7 +84,8 @@ def test_every_error_has_a_body_with_a_detail(method: str, path: str) -> None:
     for status, answer in operation(method, path)["responses"].items():
         assert answer["description"]
         if status >= "400" and path != "/health/ready":
-            assert "detail" in schema_of(answer)["properties"]
+            word = "error" if path.startswith("/v2") and status != "422" else "detail"
+            assert word in schema_of(answer)["properties"]
 
 
 def test_every_reference_leads_somewhere() -> None:
