@@ -31,7 +31,7 @@ def small_table(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def large_table(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A run on it takes long enough to be interrupted in each stage."""
-    return str(_write_table(tmp_path_factory.mktemp("data") / "large.csv", rows=8_000))
+    return str(_write_table(tmp_path_factory.mktemp("data") / "large.csv", rows=30_000))
 
 
 @pytest.fixture
