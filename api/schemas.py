@@ -21,7 +21,7 @@ class _Answer(BaseModel):
 class Predictions(_Answer):
     model_config = _example(
         predictions=[0, 1],
-        probabilities=[0.100895226, 0.8605861],
+        probabilities=[0.15052056, 0.812181],
         model_version="20261124-003726-e5f42c",
     )
 

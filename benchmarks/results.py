@@ -1,7 +1,9 @@
 """`benchmarks/results.md`: a section per benchmark, each replaced by its next run."""
 
+import math
 import platform
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +26,26 @@ def write_section(title: str, text: str, path: Path = RESULTS) -> None:
         sections.append(section)
     parts = [part.strip() for part in (head, *sections)]
     path.write_text("\n\n".join(parts) + "\n")
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The value that so many percent of the others do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+
+
+def short(number: float) -> str:
+    """Three digits; more would be noise."""
+    if number >= 1000:
+        unit = 10 ** (len(str(int(number))) - 3)
+        return f"{round(number / unit) * unit:,}"
+    return f"{number:.3g}"
+
+
+def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """In Markdown; the first column is text, the others are numbers."""
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *lines))
 
 
 def machine() -> str:

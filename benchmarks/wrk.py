@@ -1,7 +1,8 @@
 """Load on a server from `wrk`: one thread, on a core that the server does not have.
 
-Every connection sends the same request again as soon as it has its answer. What is counted is what
-is answered: any other status than success, a broken connection or a timeout fails the measurement.
+Every connection sends the same request again as soon as it has its answer, or after a pause. What
+is counted is what is answered: any other status than success, a broken connection or a timeout
+fails the measurement.
 """
 
 import json
@@ -18,10 +19,11 @@ _TIMEOUT = "30s"
 
 _SCRIPT = """\
 local file = assert(io.open(%(body)s, "rb"))
-wrk.method = %(method)s
+wrk.method = "POST"
 wrk.body = file:read("*a")
 file:close()
 %(headers)s
+%(pause)s
 
 function done(summary, latency)
   local errors = summary.errors
@@ -33,6 +35,9 @@ function done(summary, latency)
     errors.connect, errors.read, errors.write, errors.status, errors.timeout))
 end
 """
+
+
+_PAUSE = "function delay() return math.random(%d, %d) end"
 
 
 @dataclass(frozen=True)
@@ -66,9 +71,11 @@ def load(
     headers: Mapping[str, str],
     connections: int,
     seconds: int,
-    method: str = "POST",
+    pause_ms: tuple[int, int] | None = None,
 ) -> Load:
-    """No answer at all is no error: the time may have been too short.
+    """`pause_ms` bounds the pause of each connection after an answer, which holds the rate down.
+
+    No answer at all is no error: the time may have been too short.
 
     Raises:
         RuntimeError: wrk failed, or counted an error.
@@ -76,7 +83,7 @@ def load(
     with tempfile.TemporaryDirectory() as folder:
         body_file, script = Path(folder, "body"), Path(folder, "request.lua")
         body_file.write_bytes(body)
-        script.write_text(_script(body_file, headers, method))
+        script.write_text(_script(body_file, headers, pause_ms))
         run = subprocess.run(
             command(url, str(script), connections=connections, seconds=seconds),
             capture_output=True,
@@ -96,11 +103,11 @@ def load(
     )
 
 
-def _script(body: Path, headers: Mapping[str, str], method: str) -> str:
+def _script(body: Path, headers: Mapping[str, str], pause_ms: tuple[int, int] | None) -> str:
     # A JSON string of plain characters is a Lua string as well.
     lines = [f"wrk.headers[{json.dumps(n)}] = {json.dumps(v)}" for n, v in headers.items()]
     return _SCRIPT % {
         "body": json.dumps(str(body)),
-        "method": json.dumps(method),
         "headers": "\n".join(lines),
+        "pause": _PAUSE % pause_ms if pause_ms else "",
     }

@@ -221,6 +221,12 @@ class Api:
         self._process = process
         self.http = http_client(url)
 
+    @property
+    def pid(self) -> int:
+        """Of the supervisor, where there are several processes."""
+        assert self._process is not None
+        return self._process.pid
+
     def ask_to_stop(self) -> None:
         assert self._process is not None
         self._process.send(signal.SIGTERM)

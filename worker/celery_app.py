@@ -29,6 +29,8 @@ _ALIVE_FILE = Path(tempfile.gettempdir()) / "lifeboat-worker-alive"
 """Touched by Celery's event loop; its age is the container's health check. `celery inspect ping`
 would start a Python with all of Celery for each probe."""
 
+_NICENESS = 10
+
 settings = Settings()
 app = celery_application(settings.redis_url_with_password())
 app.conf.update(
@@ -76,6 +78,12 @@ main_process = MainProcess(settings)
 def configure_logging(**_: Any) -> None:
     """Ours instead of Celery's, which would take over the root logger."""
     logging.config.dictConfig(log_config(settings.log_level))
+
+
+@worker_process_init.connect
+def let_predictions_go_first(**_: Any) -> None:
+    """On a machine that they share, a run takes what the API leaves of the processor."""
+    os.nice(_NICENESS)
 
 
 @worker_process_init.connect

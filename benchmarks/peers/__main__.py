@@ -13,12 +13,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import wrk
+from benchmarks import ours, wrk
 from benchmarks.peers import install, report, servers
 from benchmarks.peers.check import calls, check
 from benchmarks.peers.plan import CASES, ROUNDS, WARM_UP_SECONDS, Case
-from benchmarks.peers.server import Call, Running, Server
 from benchmarks.results import write_section
+from benchmarks.server import Call, Running, Server
 from tests.processes import RedisServer
 from tests.versions import publish
 
@@ -56,7 +56,7 @@ def _start(version: Path, programs: dict[str, Path], ends: contextlib.ExitStack)
         ends.callback(running.end)
         return running
 
-    lifeboat = start(servers.lifeboat(version.parent, redis.url))
+    lifeboat = start(ours.lifeboat(version.parent, redis.url))
     peers = [
         start(servers.handwritten(version)),
         start(servers.mlserver(version, programs["mlserver"], _WORK / "mlserver")),
@@ -67,8 +67,8 @@ def _start(version: Path, programs: dict[str, Path], ends: contextlib.ExitStack)
     lifeboat.wait()
     answers = _answers(lifeboat)
     baselines = [
-        start(servers.baseline("fastapi", "FastAPI no-op", answers)),
-        start(servers.baseline("bare", "bare ASGI no-op", answers)),
+        start(ours.baseline("fastapi", "FastAPI no-op", answers)),
+        start(ours.baseline("bare", "bare ASGI no-op", answers)),
     ]
     running = [lifeboat, *baselines, *peers]
     for one in running:

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks import passengers
 from benchmarks.peers.plan import CASES
-from benchmarks.peers.server import Call, Running
+from benchmarks.server import Call, Running
 from shared.manifest import PIPELINE_FILE
 
 _TOLERANCE = 1e-5

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks import wrk
 from benchmarks.peers.plan import CASES, ROUNDS, WARM_UP_SECONDS
-from benchmarks.peers.server import CORE, Server
-from benchmarks.results import machine
+from benchmarks.results import machine, short
+from benchmarks.server import CORE, Server
 
 Measured = dict[tuple[str, int], wrk.Load]
 """Name of the call and number of rows -> medians over the rounds."""
@@ -56,7 +56,7 @@ def _table(measured: Measured, rows: int) -> str:
     for (name, count), load in measured.items():
         if count == rows:
             rate = load.requests_per_second
-            cells = [name, *map(_short, (rate, rate * rows, load.p50_ms, load.p99_ms))]
+            cells = [name, *map(short, (rate, rate * rows, load.p50_ms, load.p99_ms))]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -75,7 +75,7 @@ def _ratios(measured: Measured) -> str:
             [measured[name, case.rows].requests_per_second for name in (ours, other)]
             for case in CASES
         ]
-        cells = [_short(our_rate / other_rate) for our_rate, other_rate in rates]
+        cells = [short(our_rate / other_rate) for our_rate, other_rate in rates]
         lines.append(f"| {ours} : {other} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -91,11 +91,3 @@ def _commands(servers: Sequence[Server]) -> str:
 
 def _passengers(rows: int) -> str:
     return f"{rows:,} passenger{'s' * (rows > 1)}"
-
-
-def _short(number: float) -> str:
-    """Three digits; more would be noise."""
-    if number >= 1000:
-        unit = 10 ** (len(str(int(number))) - 3)
-        return f"{round(number / unit) * unit:,}"
-    return f"{number:.3g}"

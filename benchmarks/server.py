@@ -57,18 +57,22 @@ class Server:
 
 
 class Running:
-    """A started server, pinned to its core with all its processes."""
+    """A started server, pinned to its cores with all its processes."""
 
-    def __init__(self, server: Server, folder: Path) -> None:
+    def __init__(self, server: Server, folder: Path, *, cores: str = CORE) -> None:
         self.server = server
         # As in an activated environment: MLflow looks for its uvicorn on PATH.
         path = os.pathsep.join([str(Path(server.command[0]).parent), os.environ["PATH"]])
         self._process = Process(
-            _pinned(server.command),
+            _pinned(server.command, cores),
             folder / f"{server.name}.log",
             {"PATH": path} | server.environment,
             folder,
         )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def wait(self) -> None:
         """Until it is ready.
@@ -102,5 +106,5 @@ class Running:
             return False
 
 
-def _pinned(command: list[str]) -> list[str]:
-    return ["taskset", "-c", CORE, *command]
+def _pinned(command: list[str], cores: str = CORE) -> list[str]:
+    return ["taskset", "-c", cores, *command]

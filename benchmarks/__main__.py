@@ -1,0 +1,78 @@
+"""Lifeboat by itself: `make bench`, some three minutes."""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from benchmarks import reload, starting, wrk
+from benchmarks.results import machine, write_section
+from benchmarks.serving import Serving
+from benchmarks.training.table import write_table
+from tests.processes import Stack
+
+_TRAINING_ROWS = 300_000
+"""Enough for a run that outlasts the load it accompanies."""
+
+
+def main() -> None:
+    wrk.require_tools()
+    all_cores = os.sched_getaffinity(0)
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as ends:
+        folder = Path(name)
+        data = folder / "training.csv"
+        write_table(data, rows=_TRAINING_ROWS)
+        # Redis and the worker, which inherit it, stay off the core of the API.
+        os.sched_setaffinity(0, {int(wrk.CORE)})
+        (folder / "serving").mkdir()
+        stack = Stack(folder / "serving", training_data=str(data))
+        ends.callback(stack.end)
+        with contextlib.ExitStack() as serving_ends:
+            serving = Serving(stack, serving_ends)
+            rates, rate = serving.rates()
+            print(rates, flush=True)
+            fairness = serving.fairness()
+            print(fairness, flush=True)
+            steadiness = serving.steadiness(rate)
+            print(steadiness, flush=True)
+        stack.settings.clear()
+        os.sched_setaffinity(0, all_cores)
+        models = (stack.models_dir, stack.redis.url, stack.folder)
+        costs = [starting.start_up(*models), starting.processes(*models)]
+        print("\n\n".join(costs), flush=True)
+        (folder / "reload").mkdir()
+        reloaded = str(reload.measure(folder / "reload"))
+        print(reloaded, flush=True)
+    write_section(
+        "bench",
+        "\n\n".join(
+            [_HOW, rates, _FAIR, fairness, _STEADY, steadiness, _COSTS, *costs, _RELOAD, reloaded]
+        ),
+    )
+
+
+_HOW = f"""\
+`make bench`; {machine()}.
+
+One API process on one core, `wrk` on the other; medians of interleaved rounds. The no-ops are
+servers on the same uvicorn that read the body and answer with Lifeboat's bytes: FastAPI's is what
+a route costs that does nothing. 10,000 passengers are asked for on 4 connections, else on 16.
+'Tensors' are the Open Inference Protocol."""
+
+_FAIR = """\
+One client's single passengers on 4 connections, a few milliseconds apart, while another sends
+10,000 passengers at a time to the same process without a pause:"""
+
+_STEADY = """\
+Single passengers at half the highest rate, from 64 connections; the training run and the load share
+the other core:"""
+
+_COSTS = """\
+The API on both cores, which it shares with `wrk` here:"""
+
+_RELOAD = """\
+From the change of the version key in Redis, as a client sees it:"""
+
+
+if __name__ == "__main__":
+    main()
