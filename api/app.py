@@ -51,7 +51,7 @@ def create_app(
     )
     for routes in (predict, inference, pipeline, models, health):
         api.include_router(routes.router)
-    return FastPath(api, predict.router.routes)
+    return FastPath(api, [*predict.router.routes, *inference.short_way.routes])
 
 
 def _lifespan(settings: Settings) -> Lifespan[FastAPI]:

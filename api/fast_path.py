@@ -15,9 +15,9 @@ class FastPath:
     """Calls the handlers of some routes directly; everything else goes on to FastAPI.
 
     FastAPI's middleware, routing and dependencies take longer than a prediction of one row
-    (docs/decisions.md has the figures). The routes stay FastAPI's, for OpenAPI and for what does
-    not match exactly. They have no parameters in their path, and their handlers take the request
-    and return a response.
+    (docs/decisions.md has the figures). FastAPI knows the routes too, as they are or with a
+    parameter, for OpenAPI and for what does not match exactly. The ones given here have no
+    parameters in their path, and their handlers take the request and return a response.
     """
 
     def __init__(self, api: FastAPI, routes: Iterable[BaseRoute]) -> None:

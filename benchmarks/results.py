@@ -42,6 +42,10 @@ def short(number: float) -> str:
     return f"{number:.3g}"
 
 
+def passengers(rows: int) -> str:
+    return f"{rows:,} passenger{'s' * (rows > 1)}"
+
+
 def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     """In Markdown; the first column is text, the others are numbers."""
     rule = ["---", *["---:"] * (len(head) - 1)]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import ours, wrk
-from benchmarks.results import short, table
+from benchmarks.results import passengers, short, table
 from benchmarks.server import Call, Running
 from shared.redis_keys import VERSION
 from tests.processes import Api, Stack
@@ -67,7 +67,7 @@ class Serving:
             p50, p99 = _median(rounds, "p50_ms"), _median(rounds, "p99_ms")
             ratio = per_second / rate["FastAPI no-op", rows]
             figures = map(short, (per_second, per_second * rows, p50, p99, ratio))
-            lines.append([f"{name}, {rows:,} passenger{'s' * (rows > 1)}", *figures])
+            lines.append([f"{name}, {passengers(rows)}", *figures])
         head = ["", "requests/s", "passengers/s", "p50 ms", "p99 ms", "to FastAPI no-op"]
         return table(head, lines), rate["Lifeboat", 1]
 

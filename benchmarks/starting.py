@@ -31,13 +31,14 @@ def start_up(models_dir: Path, redis_url: str, folder: Path) -> str:
 
 
 def processes(models_dir: Path, redis_url: str, folder: Path) -> str:
-    """Memory, after a load of each size, and rate of one passenger for 1, 2 and 4 processes."""
+    """For 1, 2 and 4: the rate of one passenger, and the memory, when ready and after loads."""
     lines = []
     for count in (1, 2, 4):
         running = Running(
             ours.lifeboat(models_dir, redis_url, processes=count), folder, cores="0,1"
         )
         running.wait()
+        at_ready = max(_megabytes(process) for process in _serving(running.pid, count))
         call = running.server.calls[0]
         url = running.server.url + call.path
         for rows in (10_000, 1):
@@ -45,12 +46,15 @@ def processes(models_dir: Path, redis_url: str, folder: Path) -> str:
             load = wrk.load(
                 url, body.content, headers=body.headers, connections=16, seconds=_SECONDS
             )
-        resident = [_mebibytes(process) for process in _serving(running.pid, count)]
-        whole = [_mebibytes(p) for p in (psutil.Process(running.pid), *children(running.pid))]
+        resident = [_megabytes(process) for process in _serving(running.pid, count)]
+        whole = [_megabytes(p) for p in (psutil.Process(running.pid), *children(running.pid))]
         rate = load.requests_per_second
-        lines.append([str(count), *map(short, (rate, max(resident), sum(whole)))])
+        lines.append([str(count), *map(short, (rate, at_ready, max(resident), sum(whole)))])
         running.end()
-    return table(["processes", "requests/s", "MiB of the largest", "MiB of all"], lines)
+    return table(
+        ["processes", "requests/s", "MB of the largest when ready", "MB after loads", "MB of all"],
+        lines,
+    )
 
 
 def _serving(pid: int, count: int) -> list[psutil.Process]:
@@ -58,8 +62,8 @@ def _serving(pid: int, count: int) -> list[psutil.Process]:
     return [psutil.Process(pid)] if count == 1 else _uvicorn_workers(pid)
 
 
-def _mebibytes(process: psutil.Process) -> float:
-    return float(process.memory_info().rss / 2**20)
+def _megabytes(process: psutil.Process) -> float:
+    return float(process.memory_info().rss / 1e6)
 
 
 def _uvicorn_workers(pid: int) -> list[psutil.Process]:

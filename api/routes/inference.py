@@ -67,6 +67,8 @@ _BODY = {
 }
 
 router = APIRouter(tags=["open inference protocol v2"])
+short_way = APIRouter()
+"""What OpenAPI describes as `/v2/models/{name}/infer`, for `api.fast_path` alone."""
 
 
 def _named(name: Annotated[str, Path(examples=[MODEL_NAME])], holder: HolderDep) -> ServedModel:
@@ -127,14 +129,25 @@ def _add_model_routes(path: str, find: Callable[..., ServedModel]) -> None:
     )
     async def post_infer(request: Request, served: ServedModel = Depends(find)) -> Response:
         """Predicts for each row of the tensors; with the binary tensor data extension."""
-        body = await read_body(request)
-        header_length = request.headers.get(HEADER_LENGTH)
-        if len(body) <= INLINE_BYTES:
-            return _infer(body, header_length, served)
-        state: State = request.scope["state"]
-        return await to_thread.run_sync(
-            _infer, body, header_length, served, limiter=state["predict_limiter"]
-        )
+        return await _inferred(request, served)
+
+
+@short_way.post(f"/v2/models/{MODEL_NAME}/infer")
+async def post_infer_by_name(request: Request) -> Response:
+    """The same for the one model there is, without dependencies, so that `api.fast_path` can."""
+    state: State = request.scope["state"]
+    return await _inferred(request, served_model(state["holder"]))
+
+
+async def _inferred(request: Request, served: ServedModel) -> Response:
+    body = await read_body(request)
+    header_length = request.headers.get(HEADER_LENGTH)
+    if len(body) <= INLINE_BYTES:
+        return _infer(body, header_length, served)
+    state: State = request.scope["state"]
+    return await to_thread.run_sync(
+        _infer, body, header_length, served, limiter=state["predict_limiter"]
+    )
 
 
 def _infer(body: bytes, header_length: str | None, served: ServedModel) -> Response:

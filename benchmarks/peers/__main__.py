@@ -2,7 +2,8 @@
 
 Every server has one worker process on one core, `wrk` has the other core. All are started and
 checked against the pipeline's own probabilities first. Then one is measured while the others idle,
-server after server, several rounds over; the medians of the rounds go to `benchmarks/results.md`.
+server after server, several rounds over; the medians of the rounds go to `benchmarks/results.md`
+and, as a chart, to `docs/how-fast.png`.
 """
 
 import contextlib
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import ours, wrk
-from benchmarks.peers import install, report, servers
+from benchmarks.peers import chart, install, report, servers
 from benchmarks.peers.check import calls, check
 from benchmarks.peers.plan import CASES, ROUNDS, WARM_UP_SECONDS, Case
 from benchmarks.results import write_section
@@ -43,6 +44,7 @@ def main() -> None:
         refusals=refusals,
     )
     write_section("bench-peers", text)
+    chart.draw(measured)
     print(text)
 
 

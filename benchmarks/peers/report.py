@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks import wrk
 from benchmarks.peers.plan import CASES, ROUNDS, WARM_UP_SECONDS
-from benchmarks.results import machine, short
+from benchmarks.results import machine, passengers, short
 from benchmarks.server import CORE, Server
 
 Measured = dict[tuple[str, int], wrk.Load]
@@ -34,7 +34,7 @@ def section(
 ) -> str:
     refused = [f"{name}: refused ({how}), so not measured." for name, how in refusals.items()]
     parts = [
-        f"`make bench-peers`; {machine()}.",
+        f"`make bench-peers`; {machine()}, {wrk.version()}.",
         _HOW,
         *(_table(measured, case.rows) for case in CASES),
         *refused,
@@ -50,7 +50,7 @@ def section(
 
 def _table(measured: Measured, rows: int) -> str:
     lines = [
-        f"| {_passengers(rows)} | requests/s | passengers/s | p50 ms | p99 ms |",
+        f"| {passengers(rows)} | requests/s | passengers/s | p50 ms | p99 ms |",
         "|---|---:|---:|---:|---:|",
     ]
     for (name, count), load in measured.items():
@@ -67,7 +67,7 @@ def _ratios(measured: Measured) -> str:
     pairs = [(_OURS, other) for other in others]
     pairs += [pair for pair in _ALIKE if all((name, CASES[0].rows) in measured for name in pair)]
     lines = [
-        f"| requests/s | {' | '.join(_passengers(case.rows) for case in CASES)} |",
+        f"| requests/s | {' | '.join(passengers(case.rows) for case in CASES)} |",
         "|---|" + "---:|" * len(CASES),
     ]
     for ours, other in pairs:
@@ -87,7 +87,3 @@ def _commands(servers: Sequence[Server]) -> str:
     ]
     commands = [server.shown_command() for server in servers]
     return "\n".join(["```sh", *commands, *dict.fromkeys(loads), "```"])
-
-
-def _passengers(rows: int) -> str:
-    return f"{rows:,} passenger{'s' * (rows > 1)}"
