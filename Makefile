@@ -8,7 +8,7 @@ COMPOSE ?= docker compose
 export ORT_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down test bench bench-reload bench-peers lint format lock
+.PHONY: help run up down test faults bench bench-reload bench-peers lint format lock
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
@@ -24,6 +24,9 @@ down: ## Stop the containers; models and jobs stay in their volumes
 
 test: $(INSTALLED) ## Run every test; ARGS="tests/unit -k gate" for some
 	@exec $(BIN)/pytest $(ARGS)
+
+faults: $(INSTALLED) ## Run the fault tests many times over, with load and figures (an hour)
+	@exec $(BIN)/pytest tests/faults --long $(ARGS)
 
 bench: $(INSTALLED) ## Measure rates, latency, reload, start-up and memory (needs wrk)
 	@$(BIN)/python -m benchmarks
