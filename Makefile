@@ -8,7 +8,7 @@ COMPOSE ?= docker compose
 export ORT_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down test faults bench bench-reload bench-peers lint format lock
+.PHONY: help run up down test faults bench bench-reload bench-training bench-peers lint format lock
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
@@ -33,6 +33,9 @@ bench: $(INSTALLED) ## Measure rates, latency, reload, start-up and memory (need
 
 bench-reload: $(INSTALLED) ## Measure how soon a new version is served
 	@$(BIN)/python -m benchmarks.reload
+
+bench-training: $(INSTALLED) ## Measure what training costs for 1,000 to 1,000,000 rows
+	@$(BIN)/python -m benchmarks.training
 
 bench-peers: $(INSTALLED) ## Measure beside MLServer, BentoML, LitServe, MLflow; needs wrk
 	@$(BIN)/python -m benchmarks.peers

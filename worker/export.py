@@ -1,6 +1,6 @@
 """The fitted pipeline as ONNX, and the proof that both answer alike."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -42,11 +42,17 @@ def to_onnx(pipeline: Pipeline) -> bytes:
     return content
 
 
-def prove_parity(pipeline: Pipeline, exported: bytes, features: pd.DataFrame) -> Parity:
+def prove_parity(
+    pipeline: Pipeline,
+    exported: bytes,
+    features: pd.DataFrame,
+    on_block: Callable[[float], None] = lambda share: None,
+) -> Parity:
     """Compares both models on every training row and on the rows where exports go wrong.
 
     Those are: each optional field missing and all of them, categories never seen, and numbers just
-    beside, and on, each threshold of the trees.
+    beside, and on, each threshold of the trees. `on_block` is called with the share that is done;
+    what it raises ends the proof.
 
     Raises:
         ParityBroken: a probability differs by more than `TOLERANCE`, or a label does whose
@@ -55,7 +61,8 @@ def prove_parity(pipeline: Pipeline, exported: bytes, features: pd.DataFrame) ->
     model = OnnxModel(exported)
     rows, labels_differ, max_difference = 0, 0, 0.0
     wrong_rows, examples = 0, list[str]()
-    for block in _blocks(features, _thresholds(exported)):
+    for share, block in _blocks(features, _thresholds(exported)):
+        on_block(share)
         expected = pipeline.predict_proba(block)[:, 1]
         expected_labels = pipeline.predict(block)
         labels, probabilities = model.predict(_columns(block))
@@ -85,20 +92,33 @@ def prove_parity(pipeline: Pipeline, exported: bytes, features: pd.DataFrame) ->
     )
 
 
-def _blocks(features: pd.DataFrame, thresholds: NDArray[np.float32]) -> Iterator[pd.DataFrame]:
-    """The rows to compare, in blocks: a million at once take 3 GB, and hold the interpreter for so
-    long that the run's heartbeat stands still."""
-    optional = [feature.name for feature in FEATURES if not feature.required]
-    categories = [feature.name for feature in FEATURES if feature.kind == "category"]
+def _blocks(
+    features: pd.DataFrame, thresholds: NDArray[np.float32]
+) -> Iterator[tuple[float, pd.DataFrame]]:
+    """The rows to compare, in blocks, each with the share of all rows that comes before it.
+
+    A million rows at once take 3 GB, and hold the interpreter for so long that the run's heartbeat
+    stands still.
+    """
+    beside = _beside_thresholds(features, thresholds)
+    whole = len(features) + sum(map(len, beside))
     for start in range(0, len(features), _BLOCK_ROWS):
-        block = features.iloc[start : start + _BLOCK_ROWS]
-        yield block
-        for name in optional:
-            yield _blank(block, [name])
-        yield _blank(block, optional)
-        for name in categories:
-            yield block.assign(**{name: _UNSEEN_CATEGORY})
-    yield from _beside_thresholds(features, thresholds)
+        for block in _with_gaps(features.iloc[start : start + _BLOCK_ROWS]):
+            yield start / whole, block
+    for block in beside:
+        yield len(features) / whole, block
+
+
+def _with_gaps(block: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The rows as they are, with values missing, and with categories never seen."""
+    optional = [feature.name for feature in FEATURES if not feature.required]
+    yield block
+    for name in optional:
+        yield _blank(block, [name])
+    yield _blank(block, optional)
+    for feature in FEATURES:
+        if feature.kind == "category":
+            yield block.assign(**{feature.name: _UNSEEN_CATEGORY})
 
 
 def _columns(rows: pd.DataFrame) -> Columns:

@@ -61,7 +61,7 @@ def run_pipeline(
         TrainingFailed: the data is unusable, or the export does not answer as the pipeline does.
         VersionNotServable: what was written does not read back.
         OSError: the volume does not take the version.
-        RunStopped: from `run`, between stages and between folds.
+        RunStopped: from `run`, between stages, folds, and blocks of the parity proof.
     """
     seconds: dict[str, float] = {}
 
@@ -73,20 +73,33 @@ def run_pipeline(
         yield
         seconds[name] = round(time.monotonic() - started, 3)
 
-    def on_fold(share: float) -> None:
-        start, end = _STARTS_AT[Stage.EVALUATE], _STARTS_AT[Stage.EXPORT]
-        run.report(Stage.EVALUATE, start + share * (end - start))
+    def within(name: Stage, before: Stage) -> Callable[[float], None]:
+        """Notes what share of a stage is done."""
+        start, end = _STARTS_AT[name], _STARTS_AT[before]
+        noted = 0.0
+
+        def note(share: float) -> None:
+            nonlocal noted
+            if share > noted:
+                noted = share
+                run.report(name, start + share * (end - start))
+
+        return note
 
     with stage(Stage.LOAD):
         table = dataset.load(training_data, least_per_label=evaluation.FOLDS)
     with stage(Stage.FIT):
         pipeline = estimator.fit(table.features, table.labels)
     with stage(Stage.EVALUATE):
-        metrics = evaluation.cross_validate(table.features, table.labels, on_fold)
+        metrics = evaluation.cross_validate(
+            table.features, table.labels, within(Stage.EVALUATE, Stage.EXPORT)
+        )
     with stage(Stage.EXPORT):
         exported = export.to_onnx(pipeline)
     with stage(Stage.VERIFY):
-        parity = export.prove_parity(pipeline, exported, table.features)
+        parity = export.prove_parity(
+            pipeline, exported, table.features, within(Stage.VERIFY, Stage.PUBLISH)
+        )
     with stage(Stage.PUBLISH):
         # First, because it is fenced: a worker that lost the run must not clear the staging folder
         # of the one that has it.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import AttributeProto
 from sklearn.pipeline import Pipeline
 
-from shared.errors import ParityBroken
+from shared.errors import ParityBroken, RunCancelled
 from shared.features import FEATURES, Columns
 from shared.onnx_model import OUTPUT_NAMES, OnnxModel
 from tests.versions import exported_pipeline, fitted_pipeline, training_table
@@ -266,3 +266,22 @@ def test_the_message_names_at_most_three_rows_of_many() -> None:
     with pytest.raises(ParityBroken) as broken:
         prove_parity(another_pipeline(), exported_pipeline(), training_table().features)
     assert str(broken.value).count("scikit-learn 0.") == 3
+
+
+def test_the_proof_of_a_large_table_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "OnnxModel", RiggedOnnx(0.3, 0))
+    monkeypatch.setattr(export, "_BLOCK_ROWS", 5)
+    shares: list[float] = []
+    prove_parity(Rigged(0.3, 0), exported_pipeline(), training_table().features[:20], shares.append)
+    assert shares == sorted(shares) and len(set(shares)) == 5
+    assert 0 == shares[0] < shares[-1] < 1
+
+
+def test_what_the_caller_raises_ends_the_proof() -> None:
+    def cancel(share: float) -> None:
+        raise RunCancelled
+
+    with pytest.raises(RunCancelled):
+        prove_parity(
+            fitted_pipeline(), exported_pipeline(), training_table().features, on_block=cancel
+        )
