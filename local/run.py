@@ -106,7 +106,9 @@ def _settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        _refuse(f"LIFEBOAT_{str(first['loc'][0]).upper()}: {first['msg']}")
+        # What is wrong with two of them together has no place, and names them itself.
+        where = "".join(f"LIFEBOAT_{str(name).upper()}: " for name in first["loc"][:1])
+        _refuse(where + first["msg"].removeprefix("Value error, "))
 
 
 def _check_port(settings: Settings) -> None:

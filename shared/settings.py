@@ -1,9 +1,10 @@
 """What can be configured, by environment variables with the prefix `LIFEBOAT_`."""
 
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -62,6 +63,23 @@ class Settings(BaseSettings):
         min_length=1,
         description="When set, PUT, DELETE and /metrics need it, as X-API-Key or Bearer token.",
     )
+    api_key_file: Path | None = Field(
+        None, description="File that holds the API key, instead of the variable."
+    )
+    signing_key: SecretStr | None = Field(
+        None,
+        min_length=1,
+        description="When set, model versions are signed with it, and others are refused.",
+    )
+    signing_key_file: Path | None = Field(
+        None, description="File that holds the signing key, instead of the variable."
+    )
+    max_body_bytes: int = Field(
+        8 * 1024 * 1024, ge=1, description="Largest body of a request; a larger one is refused."
+    )
+    max_rows: int = Field(
+        10_000, ge=1, description="Most passengers in a request; more are refused."
+    )
     log_level: str = Field(
         "INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
@@ -83,6 +101,12 @@ class Settings(BaseSettings):
             ) from None
         return url
 
+    @model_validator(mode="after")
+    def _read_key_files(self) -> Self:
+        self.api_key = _key("api_key", self.api_key, self.api_key_file)
+        self.signing_key = _key("signing_key", self.signing_key, self.signing_key_file)
+        return self
+
     def redis_url_with_password(self) -> str:
         """The URL to connect to, with the password of `redis_password_file` put in.
 
@@ -96,3 +120,20 @@ class Settings(BaseSettings):
         parts = urlsplit(url)
         user, _, address = parts.netloc.rpartition("@")
         return urlunsplit(parts._replace(netloc=f"{user.split(':')[0]}:{password}@{address}"))
+
+
+def _key(name: str, key: SecretStr | None, file: Path | None) -> SecretStr | None:
+    """A key that may come from a file, such as one in /run/secrets."""
+    if file is None:
+        return key
+    variable = f"LIFEBOAT_{name.upper()}"
+    if key is not None:
+        raise ValueError(f"{variable} and {variable}_FILE are both set; keep one")
+    try:
+        found = file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise ValueError(f"{variable}_FILE: {file} cannot be read: {reason}") from None
+    if not found:
+        raise ValueError(f"{variable}_FILE: {file} is empty")
+    return SecretStr(found)

@@ -49,7 +49,12 @@ def refusal() -> str:
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("LIFEBOAT_PORT", "http"), ("LIFEBOAT_PORT", "0"), ("LIFEBOAT_KEEP_VERSIONS", "none")],
+    [
+        ("LIFEBOAT_PORT", "http"),
+        ("LIFEBOAT_PORT", "0"),
+        ("LIFEBOAT_KEEP_VERSIONS", "none"),
+        ("LIFEBOAT_API_KEY_FILE", "none"),
+    ],
 )
 def test_a_setting_that_makes_no_sense_is_one_sentence_that_names_it(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str

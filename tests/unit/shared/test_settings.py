@@ -32,6 +32,9 @@ def test_without_a_variable_everything_runs_on_this_machine() -> None:
         ("KEEP_VERSIONS", "1", 1),
         ("JOB_TIMEOUT_SECONDS", "2.5", 2.5),
         ("API_KEY", "sesame", SecretStr("sesame")),
+        ("SIGNING_KEY", "sesame", SecretStr("sesame")),
+        ("MAX_BODY_BYTES", "1000", 1000),
+        ("MAX_ROWS", "1", 1),
         ("LOG_LEVEL", "DEBUG", "DEBUG"),
     ],
 )
@@ -52,6 +55,8 @@ def test_a_variable_with_the_prefix_sets_its_field(
         ("PROMOTION_TOLERANCE", "-0.1"),
         ("KEEP_VERSIONS", "0"),
         ("JOB_TIMEOUT_SECONDS", "0"),
+        ("MAX_BODY_BYTES", "0"),
+        ("MAX_ROWS", "0"),
         ("LOG_LEVEL", "LOUD"),
     ],
 )
@@ -64,13 +69,50 @@ def test_a_value_that_makes_no_sense_is_refused_and_its_field_named(
     assert [error["loc"] for error in refused.value.errors()] == [(variable.lower(),)]
 
 
+KEYS = ["api_key", "signing_key"]
+
+
+@pytest.mark.parametrize("key", KEYS)
 def test_a_key_that_is_set_but_empty_does_not_leave_the_api_open(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     # As `LIFEBOAT_API_KEY=$SECRET` gives it where there is no SECRET.
-    monkeypatch.setenv("LIFEBOAT_API_KEY", "")
+    monkeypatch.setenv(f"LIFEBOAT_{key.upper()}", "")
     with pytest.raises(ValidationError):
         Settings()
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_can_come_from_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, key: str
+) -> None:
+    (tmp_path / "key").write_text("sesame\n")
+    monkeypatch.setenv(f"LIFEBOAT_{key.upper()}_FILE", str(tmp_path / "key"))
+    settings = Settings()
+    assert getattr(settings, key) == SecretStr("sesame")
+    assert "sesame" not in f"{settings} {settings!r} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "No such file"), (b"", "is empty"), (b" \n", "is empty"), (b"\xff", "no text")],
+)
+def test_a_key_file_that_holds_no_key_does_not_leave_the_api_open(
+    tmp_path: Path, key: str, content: bytes | None, reason: str
+) -> None:
+    if content is not None:
+        (tmp_path / "key").write_bytes(content)
+    with pytest.raises(ValidationError, match=reason):
+        Settings.model_validate({f"{key}_file": tmp_path / "key"})
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_and_its_file_are_not_both_given(tmp_path: Path, key: str) -> None:
+    (tmp_path / "key").write_text("sesame")
+    with pytest.raises(ValidationError, match="are both set") as refused:
+        Settings.model_validate({key: "another", f"{key}_file": tmp_path / "key"})
+    assert "sesame" not in str(refused.value) and "another" not in str(refused.value)
 
 
 def test_a_variable_wins_over_the_env_file_and_the_file_over_the_default(
