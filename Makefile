@@ -23,7 +23,7 @@ down: ## Stop the containers; models and jobs stay in their volumes
 	$(COMPOSE) down
 
 test: $(INSTALLED) ## Run every test; ARGS="tests/unit -k gate" for some
-	@exec $(BIN)/pytest $(ARGS)
+	@exec $(BIN)/pytest --numprocesses 4 --dist loadgroup $(ARGS)
 
 faults: $(INSTALLED) ## Run the fault tests many times over, with load and figures (an hour)
 	@exec $(BIN)/pytest tests/faults --long $(ARGS)

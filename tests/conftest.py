@@ -11,6 +11,9 @@ from shared.model_store import ModelStore
 from tests.processes import Stack
 from tests.versions import TRAINING_DATA
 
+_TESTS = Path(__file__).parent
+_LONGEST_FIRST = ["containers", "faults", "integration", "unit"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -18,6 +21,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="the faults many times over, with the load and the ratios; as `make faults` does",
     )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """For `make test`, which runs four tests at a time: they wait more than they compute.
+
+    Tests that share a stack of processes stay together, and what takes longest comes first.
+    """
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _LONGEST_FIRST.index(_ring(item)))
+
+
+def _ring(item: pytest.Item) -> str:
+    ring = item.path.relative_to(_TESTS).parts[0]
+    return ring if ring in _LONGEST_FIRST else "unit"
+
+
+def _group(item: pytest.Item) -> str:
+    match _ring(item):
+        case "containers":
+            return "containers"
+        case "faults":
+            return item.nodeid
+        case _:
+            return str(item.path.relative_to(_TESTS))
 
 
 @pytest.fixture(autouse=True)

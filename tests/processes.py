@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -20,14 +21,18 @@ from shared.redis_client import connect
 
 ROOT = Path(__file__).parent.parent
 _BIN = Path(sys.executable).parent
+_FIRST_PORT, _PORTS = 10_000, 22_000
 
 _T = TypeVar("_T")
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    """A port that nobody has, and that no outgoing connection of another test can take meanwhile:
+    those get theirs from 32,768 on."""
+    while True:
+        port = _FIRST_PORT + secrets.randbelow(_PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def wait_for(what: Callable[[], _T | None], *, seconds: float = 30.0, why: str = "") -> _T:
