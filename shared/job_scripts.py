@@ -1,10 +1,14 @@
 """The steps of a job's life that must be one step in Redis, as Lua.
 
 A job's record is a hash of strings; "" stands for null. Beside the public fields of `Job` it holds
-`force` and `cancel_requested` (0 or 1), `deaths`, `heartbeat` (a counter), `worker` (who runs it)
-and `model_version` (the name chosen for what it will publish).
+`force` and `cancel_requested` (0 or 1), `deaths`, `heartbeat` (a counter), `worker` (who runs it),
+`model_version` (the name chosen for what it will publish) and `last_call` (see below).
 
 Every script gets KEYS: the record, its events stream, the active-job pointer, and then its own.
+
+The client repeats a call whose answer was lost with the connection, and Redis may have heeded the
+first one. A claim or a cancel that is repeated is therefore known by a random `call` that comes
+with it, of which the record keeps the last, and is answered as it was.
 """
 
 LOST, HELD, CANCEL_ASKED, FORCE_ASKED = 0, 1, 2, 3
@@ -54,7 +58,7 @@ end
 set('job_id', id, 'status', 'queued', 'stage', '', 'progress', '0',
   'created_at', now, 'started_at', '', 'finished_at', '', 'attempts', '0', 'result', '',
   'error', '', 'force', force, 'cancel_requested', '0', 'deaths', '0', 'heartbeat', '0',
-  'worker', '', 'model_version', '')
+  'worker', '', 'model_version', '', 'last_call', '')
 redis.call('SET', active, id)
 redis.call('LPUSH', jobs, id)
 for _, old in ipairs(redis.call('LRANGE', jobs, keep, -1)) do
@@ -66,15 +70,18 @@ return id
 """
 )
 
-# ARGV: worker, now. Answers the attempt number, 0 if there is nothing to take up.
+# ARGV: worker, now, call. Answers the attempt number, 0 if there is nothing to take up.
 CLAIM = (
     _PRELUDE
     + """
+if field('status') == 'running' and field('last_call') == ARGV[3] then
+  return tonumber(field('attempts'))
+end
 if field('status') ~= 'queued' then return 0 end
 redis.call('SET', active, field('job_id'), 'NX')
 if redis.call('GET', active) ~= field('job_id') then return 0 end
 if field('started_at') == '' then set('started_at', ARGV[2]) end
-set('status', 'running', 'worker', ARGV[1], 'stage', '', 'progress', '0')
+set('status', 'running', 'worker', ARGV[1], 'stage', '', 'progress', '0', 'last_call', ARGV[3])
 local attempt = redis.call('HINCRBY', record, 'attempts', 1)
 announce()
 return attempt
@@ -157,13 +164,18 @@ return 1
 """
 )
 
-# ARGV: now. Answers -1 for no such job, 0 if it has ended.
+# ARGV: now, call. Answers -1 for no such job, 0 if it has ended.
 CANCEL = (
     _PRELUDE
     + """
 local status = field('status')
 if not status then return -1 end
-if status == 'queued' then close('cancelled', ARGV[1], '') return 1 end
+if status == 'cancelled' and field('last_call') == ARGV[2] then return 1 end
+if status == 'queued' then
+  set('last_call', ARGV[2])
+  close('cancelled', ARGV[1], '')
+  return 1
+end
 if status ~= 'running' then return 0 end
 set('cancel_requested', '1')
 return 1

@@ -84,7 +84,7 @@ class JobStore:
             JobNotFound: there is no such job.
             JobEnded: it has ended already.
         """
-        answer = self._run(job_scripts.CANCEL, _now(), job_id=_checked(job_id))
+        answer = self._run(job_scripts.CANCEL, _now(), _call(), job_id=_checked(job_id))
         if answer == -1:
             raise _unknown(job_id)
         job = self.get(job_id)
@@ -96,7 +96,7 @@ class JobStore:
 
     def claim(self, job_id: str, worker: str) -> int | None:
         """Takes a queued job up; the number of the attempt, or None if there is nothing to do."""
-        attempt: int = self._run(job_scripts.CLAIM, worker, _now(), job_id=job_id)
+        attempt: int = self._run(job_scripts.CLAIM, worker, _now(), _call(), job_id=job_id)
         return attempt or None
 
     def beat(self, job_id: str, attempt: int) -> int:
@@ -110,6 +110,21 @@ class JobStore:
             job_scripts.REPORT, str(attempt), stage, f"{progress:.4f}", job_id=job_id
         )
         return answer
+
+    def unwanted_versions(self) -> set[str]:
+        """Names chosen by recent jobs that have failed or were cancelled.
+
+        An attempt that died after it had published one could not take it back.
+        """
+        ids: Any = self._redis.lrange(redis_keys.JOBS, 0, -1)
+        pipeline = self._redis.pipeline(transaction=False)
+        for job_id in ids:
+            pipeline.hmget(redis_keys.job(job_id), "status", "model_version")
+        return {
+            version
+            for status, version in pipeline.execute()
+            if version and status in (JobStatus.FAILED, JobStatus.CANCELLED)
+        }
 
     def choose_version(self, job_id: str, attempt: int, proposed: str) -> str:
         """The version name of this job, chosen by its first attempt; "" if the run is lost."""
@@ -201,6 +216,10 @@ def _checked(job_id: str) -> str:
 
 def _unknown(job_id: str) -> JobNotFound:
     return JobNotFound(f"there is no job {job_id[:80]!r}; see GET /jobs for the recent ones")
+
+
+def _call() -> str:
+    return secrets.token_hex(8)
 
 
 def _now() -> str:

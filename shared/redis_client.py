@@ -13,7 +13,7 @@ def connect(url: str) -> redis.Redis:
     redis-py 8 retries ten times by default, and a GET on a frozen server took more than 45 s. Here
     a call fails after one time-out. A refused or dropped connection is tried once more at once,
     because the pool may hold one that a restart of Redis has closed. Every call of ours may be made
-    twice; a claim that is, and whose first answer was lost, looks like a worker that died at once.
+    twice.
     """
     return redis.Redis.from_url(
         url,

@@ -2,11 +2,12 @@
 
 import logging
 import os
+from contextlib import suppress
 
 import redis
 from celery import Task
 
-from shared.errors import LifeboatError, RunCancelled, RunLost
+from shared.errors import LifeboatError, RunCancelled, RunLost, VersionNotFound
 from shared.job import JobResult
 from shared.job_queue import TASK_NAME
 from shared.job_store import JobStore
@@ -37,7 +38,7 @@ def train(task: "Task[[str], None]", job_id: str) -> None:
         return
     with JobRun(jobs, job_id, attempt, settings.job_timeout_seconds) as run:
         _execute(run, models, version_key)
-    _prune(models, version_key)
+    _prune(models, version_key, jobs)
 
 
 def _execute(run: JobRun, models: ModelStore, version_key: VersionKey) -> None:
@@ -93,13 +94,17 @@ def _served_version(models: ModelStore, version_key: VersionKey) -> str | None:
     return models.current()
 
 
-def _prune(models: ModelStore, version_key: VersionKey) -> None:
-    """Removes old versions; none unless Redis says which one is served."""
+def _prune(models: ModelStore, version_key: VersionKey, jobs: JobStore) -> None:
+    """Removes old and unwanted versions; none unless Redis says which one is served."""
     try:
         served = {version_key.get(), models.current()} - {None}
         removed = models.prune(settings.keep_versions, {name for name in served if name})
+        for version in jobs.unwanted_versions() - served:
+            with suppress(VersionNotFound):
+                models.discard(version)
+                removed.append(version)
     except (redis.RedisError, OSError) as error:
         log.warning("old model versions stay for now: %s", error)
         return
     if removed:
-        log.info("old model versions removed: %s", ", ".join(removed))
+        log.info("model versions removed: %s", ", ".join(removed))

@@ -1,56 +1,10 @@
 """The version key changes: every process swaps, and no request notices."""
 
-import threading
-from collections.abc import Callable
-
-import httpx2 as httpx
-
 from shared.model_store import ModelStore
 from shared.redis_keys import VERSION
+from tests.connections import clients_of
 from tests.processes import Api, Stack, http_client, wait_for
 from tests.versions import publish
-
-
-class Client(threading.Thread):
-    """Predicts without a pause on one connection, so by one process, and notes what it gets."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self.versions: list[str] = []
-        self.failures: list[str] = []
-        self._url = url
-        self._stop_asked = threading.Event()
-
-    def run(self) -> None:
-        with http_client(self._url) as http:
-            while not self._stop_asked.is_set():
-                try:
-                    answer = http.post("/predict", json=[{"Sex": "female", "Age": 30}])
-                except httpx.HTTPError as error:
-                    self.failures.append(repr(error))
-                    continue
-                if answer.status_code != 200:
-                    self.failures.append(answer.text)
-                elif answer.headers["X-Model-Version"] != answer.json()["model_version"]:
-                    self.failures.append("header and body name two versions")
-                else:
-                    self.versions.append(answer.json()["model_version"])
-
-    def stop(self) -> None:
-        self._stop_asked.set()
-        self.join()
-
-
-def _predict_meanwhile(api: Api, clients: int, act: Callable[[], None]) -> list[Client]:
-    predicting = [Client(api.url) for _ in range(clients)]
-    for client in predicting:
-        client.start()
-    try:
-        act()
-    finally:
-        for client in predicting:
-            client.stop()
-    return predicting
 
 
 def _versions_by_process(api: Api) -> set[str | None]:
@@ -63,25 +17,6 @@ def _versions_by_process(api: Api) -> set[str | None]:
     return {ask() for _ in range(16)}
 
 
-def test_swaps_under_load_fail_no_request_and_never_go_back(stack: Stack) -> None:
-    versions = [publish(stack.models_dir) for _ in range(25)]
-    stack.redis.client.set(VERSION, versions[0])
-    api = stack.start_api(processes=2)
-    api.wait_for_version(versions[0])
-
-    def swap() -> None:
-        for version in versions[1:]:
-            stack.redis.client.set(VERSION, version)
-            wait_for(lambda v=version: _versions_by_process(api) == {v})  # type: ignore[misc]
-
-    clients = _predict_meanwhile(api, 4, swap)
-    assert [client.failures for client in clients] == [[], [], [], []]
-    for client in clients:
-        assert client.versions == sorted(client.versions)
-        # All but perhaps the one it began with and the one it ended with.
-        assert len(set(client.versions)) >= len(versions) - 2
-
-
 def test_training_while_predicting_fails_no_request(stack: Stack) -> None:
     first = publish(stack.models_dir, roc_auc=0.5)
     stack.redis.client.set(VERSION, first)
@@ -89,12 +24,10 @@ def test_training_while_predicting_fails_no_request(stack: Stack) -> None:
     api = stack.start_api(processes=2)
     ends: list[dict[str, object]] = []
 
-    def retrain() -> None:
+    with clients_of(api, 1) as (client,):
         for _ in range(2):
             ends.append(api.wait_for_end(api.run_pipeline()))
         wait_for(lambda: len(_versions_by_process(api)) == 1)
-
-    (client,) = _predict_meanwhile(api, 1, retrain)
     assert client.failures == []
     assert [end["status"] for end in ends] == ["succeeded", "succeeded"]
     assert len(set(client.versions)) == 3
@@ -142,14 +75,12 @@ def test_what_cannot_be_served_changes_nothing(stack: Stack) -> None:
         b"\xff\xfe",
     ]
 
-    def choose_what_is_not_servable() -> None:
+    with clients_of(api, 1) as (client,):
         for value in unservable:
             stack.redis.client.set(VERSION, value)
             # Each of the two processes says so.
             named = value if isinstance(value, str) else value.decode(errors="replace")
             wait_for(lambda n=named: _refusals(api, n) == 2)  # type: ignore[misc]
-
-    (client,) = _predict_meanwhile(api, 1, choose_what_is_not_servable)
     assert client.failures == []
     assert set(client.versions) == {good}
     assert "lifeboat_model_swap_failures_total 10.0" in api.http.get("/metrics").text
@@ -169,11 +100,9 @@ def test_redis_emptied_serves_on_and_puts_the_choice_back(stack: Stack) -> None:
     api.http.put("/models/current", json={"model_version": chosen})
     wait_for(lambda: _versions_by_process(api) == {chosen})
 
-    def empty_redis() -> None:
+    with clients_of(api, 1) as (client,):
         stack.redis.client.flushall()
         wait_for(lambda: stack.redis.client.get(VERSION) == chosen)
-
-    (client,) = _predict_meanwhile(api, 1, empty_redis)
     assert client.failures == []
     assert set(client.versions) == {chosen}
     assert api.http.get(f"/jobs/{job_id}").status_code == 404

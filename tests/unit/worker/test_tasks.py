@@ -26,6 +26,7 @@ class FakeJobs:
         self.answer = HELD
         self.ends: list[tuple[JobStatus, str]] = []
         self.results: list[JobResult] = []
+        self.unwanted: set[str] = set()
 
     def claim(self, job_id: str, worker: str) -> int | None:
         if isinstance(self.attempt, Exception):
@@ -41,6 +42,9 @@ class FakeJobs:
 
     def end(self, job_id: str, attempt: int, status: JobStatus, error: str) -> None:
         self.ends.append((status, error))
+
+    def unwanted_versions(self) -> set[str]:
+        return self.unwanted
 
 
 class FakeKey:
@@ -178,6 +182,18 @@ def test_after_a_run_old_versions_go_but_not_the_served_and_the_chosen_ones(worl
         write_manifest(world.models_dir, version)
     ModelStore(world.models_dir).set_current(OLD[0])
     world.key.version = OLD[1]
+    world.train(publishes(world.models_dir))
+    assert world.versions() == {OLD[0], OLD[1], VERSION}
+
+
+def test_after_a_run_unwanted_versions_go_but_not_the_served_and_the_chosen_ones(
+    world: World,
+) -> None:
+    for version in OLD:
+        write_manifest(world.models_dir, version, "rejected")
+    ModelStore(world.models_dir).set_current(OLD[0])
+    world.key.version = OLD[1]
+    world.jobs.unwanted = {*OLD, "20250109-000000-aaaaaa"}
     world.train(publishes(world.models_dir))
     assert world.versions() == {OLD[0], OLD[1], VERSION}
 
