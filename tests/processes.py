@@ -227,9 +227,25 @@ class Api:
         assert self._process is not None
         return self._process.pid
 
-    def ask_to_stop(self) -> None:
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def send(self, number: signal.Signals) -> None:
         assert self._process is not None
-        self._process.send(signal.SIGTERM)
+        self._process.send(number)
+
+    def is_running(self) -> bool:
+        assert self._process is not None
+        return self._process.is_running()
+
+    def ask_to_stop(self) -> None:
+        self.send(signal.SIGTERM)
+
+    def stop(self) -> int:
+        """Asks all processes to end and waits for them; the exit status."""
+        assert self._process is not None
+        return self._process.stop()
 
     def log(self) -> str:
         assert self._process is not None
