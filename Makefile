@@ -8,7 +8,7 @@ COMPOSE ?= docker compose
 export ORT_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down test faults bench bench-reload bench-training bench-peers lint format lock
+.PHONY: help run up down test faults bench bench-reload bench-training bench-peers lint format lock sbom
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
@@ -59,6 +59,14 @@ lock: $(INSTALLED) ## Lock the newest allowed dependencies into requirements/
 	$(LOCK) --group api --constraint requirements/dev.txt --output-file requirements/api.txt pyproject.toml
 	$(LOCK) --group worker --constraint requirements/dev.txt --output-file requirements/worker.txt pyproject.toml
 	$(LOCK) --group uv --output-file requirements/uv.txt pyproject.toml
+
+SBOM ?= sbom
+# -W, because the tool warns that lock files do not say which package was asked for.
+sbom: $(INSTALLED) ## Write a bill of materials (CycloneDX) for each image into sbom/
+	@mkdir -p $(SBOM)
+	@for image in api worker; do \
+	  $(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml \
+	    --output-reproducible --output-file $(SBOM)/$$image.cdx.json requirements/$$image.txt || exit 1; done
 
 $(INSTALLED): requirements/uv.txt requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

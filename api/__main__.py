@@ -1,10 +1,12 @@
 """Starts the API's processes: `python -m api`."""
 
+import contextlib
 import os
 import tempfile
 
 import uvicorn
 
+from api.supervisor import Supervisor
 from shared.log import log_config
 from shared.settings import Settings
 
@@ -17,9 +19,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="lifeboat-metrics-") as folder:
         # prometheus_client decides on import how it counts, in this process and in its children.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        uvicorn.run(
+        config = uvicorn.Config(
             "api.app:create_app",
             factory=True,
+            http="api.connection:Connection",
             host=settings.host,
             port=settings.port,
             workers=settings.api_workers,
@@ -33,6 +36,11 @@ def main() -> None:
             timeout_worker_healthcheck=_HEALTHCHECK_SECONDS,
             server_header=False,
         )
+        if settings.api_workers > 1:
+            Supervisor(config, [config.bind_socket()]).run()
+        else:
+            with contextlib.suppress(KeyboardInterrupt):
+                uvicorn.Server(config).run()
 
 
 if __name__ == "__main__":

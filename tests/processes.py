@@ -166,6 +166,8 @@ class Stack:
         self.models_dir = folder / "models"
         self.redis = RedisServer(folder / "redis")
         self.settings = settings
+        self.environment: dict[str, str] = {}
+        """Variables that are no settings."""
         self._processes: list[Process] = []
         self._apis: list[Api] = []
 
@@ -213,7 +215,7 @@ class Stack:
             **settings,
         }
         environment = {f"LIFEBOAT_{name.upper()}": value for name, value in settings.items()}
-        process = Process(arguments, self.folder / f"{log}.log", environment)
+        process = Process(arguments, self.folder / f"{log}.log", environment | self.environment)
         self._processes.append(process)
         return process
 
@@ -232,9 +234,25 @@ class Api:
         assert self._process is not None
         return self._process.pid
 
-    def ask_to_stop(self) -> None:
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def send(self, number: signal.Signals) -> None:
         assert self._process is not None
-        self._process.send(signal.SIGTERM)
+        self._process.send(number)
+
+    def is_running(self) -> bool:
+        assert self._process is not None
+        return self._process.is_running()
+
+    def ask_to_stop(self) -> None:
+        self.send(signal.SIGTERM)
+
+    def stop(self) -> int:
+        """Asks all processes to end and waits for them; the exit status."""
+        assert self._process is not None
+        return self._process.stop()
 
     def log(self) -> str:
         assert self._process is not None

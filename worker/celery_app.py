@@ -8,9 +8,11 @@ import logging.config
 import os
 import signal
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import kombu
 from celery.signals import (
     setup_logging,
     worker_process_init,
@@ -29,10 +31,34 @@ _ALIVE_FILE = Path(tempfile.gettempdir()) / "lifeboat-worker-alive"
 """Touched by Celery's event loop; its age is the container's health check. `celery inspect ping`
 would start a Python with all of Celery for each probe."""
 
+_RECONNECT_SECONDS = 2.0
+
 _NICENESS = 10
+
+
+class BrokerConnection(kombu.Connection):
+    """A worker without Redis tries again every 2 s, and is alive.
+
+    Celery has no setting for either: kombu waits 2 s longer after each try, up to 30 s, and the
+    event loop, which touches the file otherwise, stands still meanwhile. A worker that is restarted
+    for being unhealthy would lose the run that computes on, and Redis would be back no sooner.
+    """
+
+    def ensure_connection(
+        self, *args: Any, callback: Callable[[], object] | None = None, **options: Any
+    ) -> Any:
+        def wait() -> None:
+            _ALIVE_FILE.touch()
+            if callback is not None:
+                callback()
+
+        options |= {"callback": wait, "interval_max": _RECONNECT_SECONDS}
+        return super().ensure_connection(*args, **options)
+
 
 settings = Settings()
 app = celery_application(settings.redis_url_with_password())
+app.amqp.Connection = BrokerConnection
 app.conf.update(
     include=["worker.tasks"],
     # One run at a time, so one child is enough. A child, because a run that is killed for want of

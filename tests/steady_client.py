@@ -1,0 +1,69 @@
+"""A client that notes what became of each request, and on what kind of connection."""
+
+import http.client
+import json
+import threading
+import time
+
+_BODY = json.dumps([{"Sex": "female", "Age": 30}])
+_HEADERS = {"Content-Type": "application/json"}
+_BETWEEN_TRIES_SECONDS = 0.01
+
+
+class SteadyClient(threading.Thread):
+    """Predicts without a pause, on one connection for as long as the server keeps it open."""
+
+    def __init__(self, port: int, body: str = _BODY) -> None:
+        super().__init__()
+        self.answered: list[float] = []
+        """When each request was answered with 200, by the monotonic clock."""
+        self.closed_politely = 0
+        """Connections that the server ended with `Connection: close` in its last answer."""
+        self.wrong: list[str] = []
+        """Answers other than 200."""
+        self.refused: list[str] = []
+        """Connections that were not to be had."""
+        self.lost_when_new: list[str] = []
+        """Requests that got no answer, the first on their connection."""
+        self.lost_when_kept: list[str] = []
+        """Requests that got no answer on a connection that had answered before."""
+        self._port = port
+        self._body = body
+        self._stop_asked = threading.Event()
+
+    def run(self) -> None:
+        while not self._stop_asked.is_set():
+            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+            try:
+                connection.connect()
+            except OSError as error:
+                self.refused.append(repr(error))
+                self._stop_asked.wait(_BETWEEN_TRIES_SECONDS)
+                continue
+            try:
+                self._use(connection)
+            finally:
+                connection.close()
+
+    def _use(self, connection: http.client.HTTPConnection) -> None:
+        lost = self.lost_when_new
+        while not self._stop_asked.is_set():
+            try:
+                connection.request("POST", "/predict", self._body, _HEADERS)
+                answer = connection.getresponse()
+                text = answer.read()
+            except (OSError, http.client.HTTPException) as error:
+                lost.append(repr(error))
+                return
+            if answer.status == 200:
+                self.answered.append(time.monotonic())
+            else:
+                self.wrong.append(f"{answer.status} {text.decode()}")
+            if answer.will_close:
+                self.closed_politely += 1
+                return
+            lost = self.lost_when_kept
+
+    def stop(self) -> None:
+        self._stop_asked.set()
+        self.join()

@@ -1,0 +1,99 @@
+"""What is installed is what was locked, from nowhere in particular, and listed in a bill."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ROOT
+
+# A version may be locked twice, for two Pythons.
+Packages = dict[tuple[str, str], set[str]]
+
+LOCKS = sorted(path.name for path in (ROOT / "requirements").iterdir())
+_UNPICKLE = {"scikit-learn", "pandas", "joblib", "cloudpickle", "pyarrow", "onnx", "skl2onnx"}
+_LOCKED = re.compile(
+    r"(?P<name>[a-z0-9][a-z0-9._-]*)(\[[a-z0-9,-]+\])?==(?P<version>\S+)"
+    r"( ; [^\\#]+?)?(?P<hashes>( --hash=sha256:[0-9a-f]{64})+)"
+)
+
+
+def _locked(lock: str) -> Packages:
+    text = (ROOT / "requirements" / lock).read_text().replace("\\\n", "")
+    packages: Packages = {}
+    for line in text.splitlines():
+        if line.strip() and not line.lstrip().startswith("#"):
+            match = _LOCKED.fullmatch(re.sub(r"\s+", " ", line))
+            assert match, f"{lock}: {line[:100]!r} is not pinned with hashes, or more than that"
+            hashes = set(re.findall(r"sha256:(\w+)", match["hashes"]))
+            packages[match["name"], match["version"]] = hashes
+    return packages
+
+
+def test_there_is_a_lock_for_each_image_and_for_the_checkout() -> None:
+    assert LOCKS == ["api.txt", "dev.txt", "uv.txt", "worker.txt"]
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_dependency_is_pinned_with_hashes(lock: str) -> None:
+    assert _locked(lock)
+
+
+def test_the_serving_image_is_given_nothing_that_unpickles_models() -> None:
+    names = {name for name, _ in _locked("api.txt")}
+    assert "onnxruntime" in names
+    assert not names & _UNPICKLE
+    assert {"scikit-learn", "joblib"} <= {name for name, _ in _locked("worker.txt")}
+
+
+@pytest.mark.parametrize("lock", ["api.txt", "worker.txt"])
+def test_the_tests_see_what_the_images_get(lock: str) -> None:
+    assert _locked(lock).items() <= _locked("dev.txt").items()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(f"requirements/{lock}" for lock in LOCKS),
+        *("Dockerfile.api", "Dockerfile.worker", "docker-compose.yml", "Makefile", "Procfile"),
+        *("pyproject.toml", ".github/workflows/ci.yml", ".ci/run"),
+    ],
+)
+def test_no_file_names_an_index(path: str) -> None:
+    text = (ROOT / path).read_text()
+    options = r"(?<!-no-emit)-(index-url|extra-index-url|find-links)|trusted-host"
+    assert not re.search(rf"{options}|(PIP|UV)_\w*(INDEX|FIND_LINKS)|https?://[^/\s]*pypi", text)
+
+
+@pytest.mark.parametrize("image", ["api", "worker"])
+def test_the_bill_of_materials_lists_what_is_locked(bills: Path, image: str) -> None:
+    bill = json.loads((bills / f"{image}.cdx.json").read_text())
+    assert bill["bomFormat"] == "CycloneDX"
+    assert bill["metadata"]["component"]["name"] == "lifeboat"
+    components = {
+        (component["name"], component["version"]): {
+            digest["content"]
+            for reference in component["externalReferences"]
+            for digest in reference.get("hashes", [])
+        }
+        for component in bill["components"]
+    }
+    assert components == _locked(f"{image}.txt")
+
+
+def test_the_same_locks_give_the_same_bill(bills: Path, tmp_path: Path) -> None:
+    again = _make_bills(tmp_path)
+    for bill in bills.iterdir():
+        assert (again / bill.name).read_bytes() == bill.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def bills(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _make_bills(tmp_path_factory.mktemp("sbom"))
+
+
+def _make_bills(folder: Path) -> Path:
+    subprocess.run(["make", "--silent", "sbom", f"SBOM={folder}"], cwd=ROOT, check=True)
+    return folder
