@@ -1,0 +1,57 @@
+"""API processes are killed under load: each is replaced, and the others notice nothing."""
+
+import os
+import signal
+
+from shared.redis_keys import VERSION
+from tests.connections import Client, predicting, to_each_process
+from tests.faults.conftest import Times
+from tests.processes import Api, Stack, wait_for
+from tests.versions import publish
+
+_PROCESSES = 2
+_CLIENTS_OF_EACH = 2
+
+
+def _kill_under_load(api: Api, victim: int | None) -> int:
+    """Kills a process (None: whichever) under load on each; a process that was not killed."""
+    with to_each_process(api, _PROCESSES, each=_CLIENTS_OF_EACH) as connections:
+        clients = {
+            process: [Client(api.url, connection) for connection in found]
+            for process, found in connections.items()
+        }
+        victim = victim or min(clients)
+        starts = api.log().count("Application startup complete")
+        with predicting(*(client for of_one in clients.values() for client in of_one)):
+            _wait_for_answers(clients[victim])
+            os.kill(victim, signal.SIGKILL)
+            wait_for(lambda: api.log().count("Application startup complete") > starts)
+            for of_one in clients.values():
+                _wait_for_answers(of_one)
+    theirs = clients.pop(victim)
+    # What was in flight: no more than one request on a connection.
+    assert all(len(client.failures) <= 1 for client in theirs)
+    (survivor,) = clients
+    assert [client.failures for client in clients[survivor]] == [[]] * _CLIENTS_OF_EACH
+    return survivor
+
+
+def _wait_for_answers(clients: list[Client]) -> None:
+    before = [len(client.answers) for client in clients]
+    wait_for(
+        lambda: all(len(c.answers) > b + 10 for c, b in zip(clients, before, strict=True)),
+        why="no answers",
+    )
+
+
+def test_a_killed_api_process_loses_only_its_own_requests_and_is_replaced(
+    stack: Stack, times: Times
+) -> None:
+    stack.redis.client.set(VERSION, publish(stack.models_dir))
+    api = stack.start_api(processes=_PROCESSES)
+    # One after the other: each time the one that was left before.
+    victim: int | None = None
+    for _ in range(times(2, 20)):
+        victim = _kill_under_load(api, victim)
+    with to_each_process(api, _PROCESSES) as connections:
+        assert len(connections) == _PROCESSES
