@@ -83,6 +83,18 @@ def small_table(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
+def tiny_table(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A run on it takes as little time as a run can."""
+    return str(_write_table(tmp_path_factory.mktemp("data") / "tiny.csv", rows=60))
+
+
+@pytest.fixture(scope="session")
+def medium_table(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A run on it can be interrupted where the test looks often."""
+    return str(_write_table(tmp_path_factory.mktemp("data") / "medium.csv", rows=6_000))
+
+
+@pytest.fixture(scope="session")
 def large_table(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A run on it takes long enough to be interrupted in each stage."""
     return str(_write_table(tmp_path_factory.mktemp("data") / "large.csv", rows=30_000))

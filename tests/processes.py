@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -35,7 +36,9 @@ def free_port() -> int:
             return port
 
 
-def wait_for(what: Callable[[], _T | None], *, seconds: float = 30.0, why: str = "") -> _T:
+def wait_for(
+    what: Callable[[], _T | None], *, seconds: float = 30.0, pause: float = 0.05, why: str = ""
+) -> _T:
     """Asks again until the answer is true; the deadline only bounds a test that has failed."""
     deadline = time.monotonic() + seconds
     while True:
@@ -43,7 +46,7 @@ def wait_for(what: Callable[[], _T | None], *, seconds: float = 30.0, why: str =
         if answer:
             return answer
         assert time.monotonic() < deadline, f"waited {seconds:g} s in vain{why and ': '}{why}"
-        time.sleep(0.05)
+        time.sleep(pause)
 
 
 def http_client(url: str) -> httpx.Client:
@@ -137,6 +140,14 @@ class RedisServer:
     def stop(self) -> None:
         assert self._process is not None
         self._process.stop()
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+
+    def forget(self) -> None:
+        """Deletes the data of a server that is down."""
+        shutil.rmtree(self._folder / "appendonlydir")
 
     def freeze(self) -> None:
         assert self._process is not None

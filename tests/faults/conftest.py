@@ -5,7 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks.results import write_section
-from tests.processes import ROOT
+from shared.model_store import ModelStore
+from shared.redis_keys import VERSION
+from tests.processes import ROOT, Api, Stack
+from tests.versions import publish
 
 FIGURES = ROOT / "benchmarks" / "faults.md"
 _LONG_SECONDS = 3600
@@ -42,3 +45,30 @@ def figure(request: pytest.FixtureRequest, long: bool) -> Figure:
             write_section(request.node.name, text, FIGURES)
 
     return note
+
+
+@pytest.fixture
+def slow(stack: Stack, large_table: str) -> Stack:
+    """A stack with a model already, whose runs last for some seconds."""
+    stack.redis.client.set(VERSION, publish(stack.models_dir, roc_auc=0.5))
+    stack.settings["training_data"] = large_table
+    return stack
+
+
+def versions_of(stack: Stack, job_id: str) -> list[str]:
+    manifests = ModelStore(stack.models_dir).manifests()
+    return [manifest.model_version for manifest in manifests if manifest.job_id == job_id]
+
+
+def assert_done_once(
+    stack: Stack, api: Api, job_id: str, *, attempts: int, seconds: float = 90.0
+) -> str:
+    """Waits so long for the end of a job; the version it published."""
+    job = api.wait_for_end(job_id, seconds=seconds)
+    assert (job["status"], job["attempts"]) == ("succeeded", attempts), job
+    result = job["result"]
+    assert isinstance(result, dict)
+    version = str(result["model_version"])
+    assert versions_of(stack, job_id) == [version]
+    api.wait_for_version(version)
+    return version
