@@ -57,6 +57,7 @@ class SteadyClient(threading.Thread):
                 text = answer.read()
             except (OSError, http.client.HTTPException) as error:
                 lost.append(repr(error))
+                self._stop_asked.wait(_BETWEEN_TRIES_SECONDS)
                 return
             if answer.status == 200:
                 self.answered.append(time.monotonic())

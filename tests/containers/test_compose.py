@@ -42,6 +42,22 @@ def test_an_api_restarted_without_redis_predicts_with_what_was_chosen(
     assert api.version() == chosen
 
 
+def test_versions_are_backed_up_and_restored_while_everything_runs(
+    compose: Compose, api: Api
+) -> None:
+    listed = api.http.get("/models").json()
+    oldest = listed["versions"][-1]["model_version"]
+    tar = "tar -C /models --exclude='.staging-*'"
+    for command in (f"{tar} -cf - . > /tmp/models.tar", f"rm -r /models/{oldest}"):
+        compose("exec", "-T", "worker", "sh", "-c", command)
+    assert api.http.get(f"/models/{oldest}").status_code == 404
+    compose("exec", "-T", "worker", "sh", "-c", "tar -C /models -xf - < /tmp/models.tar")
+    assert api.http.get("/models").json() == listed
+    answer = api.http.put("/models/current", json={"model_version": oldest})
+    assert answer.status_code == 200, answer.text
+    api.wait_for_version(oldest)
+
+
 def test_two_workers_run_one_job_at_a_time(compose: Compose, api: Api) -> None:
     compose("up", "--detach", "--wait", "--scale", "worker=2", "--no-recreate")
     job_id = api.run_pipeline()

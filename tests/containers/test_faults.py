@@ -136,7 +136,7 @@ def test_a_rolling_restart_loses_no_request_and_refuses_no_connection(
 
     def restart() -> None:
         compose("kill", "--signal", "HUP", "api")
-        wait_for(lambda: ended() == before + 2)
+        wait_for(lambda: ended() == before + 2, seconds=120)
 
     clients = _predict_meanwhile(compose, restart)
     for client in clients:

@@ -53,7 +53,9 @@ def test_a_rolling_restart_loses_no_request_and_refuses_no_connection(
     with _clients(api, small=4, large=1) as clients:
         for restart in range(1, restarts + 1):
             api.send(signal.SIGHUP)
-            wait_for(lambda n=2 * restart: api.log().count("Finished server process") == n)  # type: ignore[misc]
+            wait_for(
+                lambda n=2 * restart: api.log().count("Finished server process") == n, seconds=120
+            )  # type: ignore[misc]
     for client in clients:
         assert (client.refused, client.lost_when_new, client.lost_when_kept) == ([], [], [])
         assert client.wrong == []
