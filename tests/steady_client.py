@@ -5,7 +5,10 @@ import json
 import threading
 import time
 
-_BODY = json.dumps([{"Sex": "female", "Age": 30}])
+SMALL = json.dumps([{"Sex": "female", "Age": 30}])
+LARGE = json.dumps([{"Sex": "male", "Age": 40}] * 5_000)
+"""More than is predicted on the event loop."""
+
 _HEADERS = {"Content-Type": "application/json"}
 _BETWEEN_TRIES_SECONDS = 0.01
 
@@ -13,7 +16,7 @@ _BETWEEN_TRIES_SECONDS = 0.01
 class SteadyClient(threading.Thread):
     """Predicts without a pause, on one connection for as long as the server keeps it open."""
 
-    def __init__(self, port: int, body: str = _BODY) -> None:
+    def __init__(self, port: int, body: str) -> None:
         super().__init__()
         self.answered: list[float] = []
         """When each request was answered with 200, by the monotonic clock."""
@@ -54,6 +57,7 @@ class SteadyClient(threading.Thread):
                 text = answer.read()
             except (OSError, http.client.HTTPException) as error:
                 lost.append(repr(error))
+                self._stop_asked.wait(_BETWEEN_TRIES_SECONDS)
                 return
             if answer.status == 200:
                 self.answered.append(time.monotonic())

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,15 +16,21 @@ BASE_IMAGE = "python:3.13-slim"
 
 
 class Compose:
-    def __init__(self) -> None:
-        self.project = f"lifeboat-test-{os.getpid()}"
+    """A project of its own; `overrides` are files beside `docker-compose.yml`, as of a user."""
+
+    def __init__(self, name: str, *overrides: Path) -> None:
+        self.project = f"lifeboat-{name}-{os.getpid()}"
         self.port = free_port()
+        self.environment: dict[str, str] = {}
+        files = [ROOT / "docker-compose.yml", *overrides]
+        self._files = [argument for file in files for argument in ("--file", str(file))]
 
     def __call__(self, *arguments: str, check: bool = True) -> str:
         result = subprocess.run(
-            ["docker", "compose", "--project-name", self.project, *arguments],
+            # By name, because a developer may have a docker-compose.override.yml.
+            ["docker", "compose", *self._files, "--project-name", self.project, *arguments],
             cwd=ROOT,
-            env=clean_environment() | {"LIFEBOAT_PORT": str(self.port)},
+            env=clean_environment() | {"LIFEBOAT_PORT": str(self.port)} | self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -33,6 +41,9 @@ class Compose:
 
     def python(self, service: str, code: str) -> str:
         return self("exec", "-T", service, "python", "-c", code).strip()
+
+    def client(self) -> Api:
+        return Api(f"http://127.0.0.1:{self.port}")
 
     def inspect(self, service: str) -> dict[str, Any]:
         container = self("ps", "--all", "--quiet", service).split()[0]
@@ -56,14 +67,17 @@ def _has_engine() -> bool:
 
 
 @pytest.fixture(scope="session")
-def compose() -> Iterator[Compose]:
-    """The product as `docker compose up --build --wait` brings it up."""
+def engine() -> None:
     if not _has_engine():
         sentence = "no Docker engine with Compose answers, so the container ring cannot run"
         if os.environ.get("CI") == "true":
             pytest.fail(sentence)
         pytest.skip(sentence)
-    compose = Compose()
+
+
+@contextmanager
+def up(compose: Compose) -> Iterator[Compose]:
+    """The product as `docker compose up --build --wait` brings it up."""
     try:
         compose("up", "--build", "--detach", "--wait")
         yield compose
@@ -71,8 +85,15 @@ def compose() -> Iterator[Compose]:
         compose("down", "--volumes", "--remove-orphans", check=False)
 
 
+@pytest.fixture(scope="session")
+def compose(engine: None) -> Iterator[Compose]:
+    """One for all files of this ring; `test_stopping.py` is the last and takes it down."""
+    with up(Compose("test")) as compose:
+        yield compose
+
+
 @pytest.fixture
 def api(compose: Compose) -> Iterator[Api]:
-    client = Api(f"http://127.0.0.1:{compose.port}")
+    client = compose.client()
     with client.http:
         yield client

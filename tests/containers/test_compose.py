@@ -1,7 +1,6 @@
 """The product in containers, seen from outside and from inside. In the order of the file."""
 
 import json
-import subprocess
 
 import pytest
 
@@ -43,12 +42,20 @@ def test_an_api_restarted_without_redis_predicts_with_what_was_chosen(
     assert api.version() == chosen
 
 
-def test_jobs_outlive_a_redis_that_is_killed(compose: Compose, api: Api) -> None:
-    jobs = api.http.get("/jobs").json()
-    docker("kill", compose.inspect("redis")["Id"])
-    compose("start", "redis")
-    wait_for(lambda: api.http.get("/jobs").status_code == 200)
-    assert api.http.get("/jobs").json() == jobs
+def test_versions_are_backed_up_and_restored_while_everything_runs(
+    compose: Compose, api: Api
+) -> None:
+    listed = api.http.get("/models").json()
+    oldest = listed["versions"][-1]["model_version"]
+    tar = "tar -C /models --exclude='.staging-*'"
+    for command in (f"{tar} -cf - . > /tmp/models.tar", f"rm -r /models/{oldest}"):
+        compose("exec", "-T", "worker", "sh", "-c", command)
+    assert api.http.get(f"/models/{oldest}").status_code == 404
+    compose("exec", "-T", "worker", "sh", "-c", "tar -C /models -xf - < /tmp/models.tar")
+    assert api.http.get("/models").json() == listed
+    answer = api.http.put("/models/current", json={"model_version": oldest})
+    assert answer.status_code == 200, answer.text
+    api.wait_for_version(oldest)
 
 
 def test_two_workers_run_one_job_at_a_time(compose: Compose, api: Api) -> None:
@@ -113,20 +120,3 @@ def test_redis_asks_for_its_generated_password(compose: Compose) -> None:
     assert len(password) == 64
     assert password not in json.dumps(compose.inspect("redis"))
     assert password not in docker("top", compose.inspect("redis")["Id"])
-
-
-def test_the_worker_and_the_api_stop_in_their_own_time(compose: Compose) -> None:
-    compose("stop", "worker", "api")
-    for service in ("worker", "api"):
-        assert compose.inspect(service)["State"]["ExitCode"] == 0
-    compose("start", "worker", "api")
-
-
-def test_down_with_volumes_leaves_nothing(compose: Compose) -> None:
-    compose("down", "--volumes")
-    filters = ["--filter", f"label=com.docker.compose.project={compose.project}"]
-    for kind in (["ps", "--all"], ["volume", "ls"], ["network", "ls"]):
-        listed = subprocess.run(
-            ["docker", *kind, "--quiet", *filters], capture_output=True, text=True, check=True
-        )
-        assert listed.stdout == ""

@@ -11,17 +11,14 @@ import pytest
 
 from tests.faults.conftest import Figure, Times
 from tests.processes import Api, Stack, wait_for
-from tests.steady_client import SteadyClient
+from tests.steady_client import LARGE, SMALL, SteadyClient
 from tests.versions import publish
-
-_LARGE = json.dumps([{"Sex": "male", "Age": 40}] * 5_000)
-_SMALL = json.dumps([{"Sex": "male", "Age": 40}])
 
 
 @contextmanager
 def _clients(api: Api, *, small: int, large: int) -> Iterator[list[SteadyClient]]:
-    clients = [SteadyClient(api.port, _SMALL) for _ in range(small)]
-    clients += [SteadyClient(api.port, _LARGE) for _ in range(large)]
+    clients = [SteadyClient(api.port, SMALL) for _ in range(small)]
+    clients += [SteadyClient(api.port, LARGE) for _ in range(large)]
     for client in clients:
         client.start()
     try:
@@ -56,7 +53,9 @@ def test_a_rolling_restart_loses_no_request_and_refuses_no_connection(
     with _clients(api, small=4, large=1) as clients:
         for restart in range(1, restarts + 1):
             api.send(signal.SIGHUP)
-            wait_for(lambda n=2 * restart: api.log().count("Finished server process") == n)  # type: ignore[misc]
+            wait_for(
+                lambda n=2 * restart: api.log().count("Finished server process") == n, seconds=120
+            )  # type: ignore[misc]
     for client in clients:
         assert (client.refused, client.lost_when_new, client.lost_when_kept) == ([], [], [])
         assert client.wrong == []
@@ -93,7 +92,7 @@ def _kept_connection(api: Api) -> Iterator[http.client.HTTPConnection]:
 
 def _predict(connection: http.client.HTTPConnection) -> str | None:
     """What the answer says about the connection."""
-    connection.request("POST", "/predict", _SMALL, {"Content-Type": "application/json"})
+    connection.request("POST", "/predict", SMALL, {"Content-Type": "application/json"})
     answer = connection.getresponse()
     answer.read()
     assert answer.status == 200
@@ -109,10 +108,10 @@ def test_a_request_in_flight_is_answered_while_new_connections_are_refused(
     with _kept_connection(api) as connection:
         connection.putrequest("POST", "/predict")
         connection.putheader("Content-Type", "application/json")
-        connection.putheader("Content-Length", str(len(_LARGE)))
-        connection.endheaders(_LARGE[:1000].encode())
+        connection.putheader("Content-Length", str(len(LARGE)))
+        connection.endheaders(LARGE[:1000].encode())
         _ask_to_stop_and_wait_until_refused(api)
-        connection.send(_LARGE[1000:].encode())
+        connection.send(LARGE[1000:].encode())
         answer = connection.getresponse()
         assert (answer.status, answer.getheader("Connection")) == (200, "close")
         assert len(json.loads(answer.read())["predictions"]) == 5_000

@@ -47,7 +47,7 @@ def test_the_version_is_the_same_everywhere_it_is_named() -> None:
 
 
 def test_every_module_that_the_documents_name_exists() -> None:
-    for page in ("README.md", "docs/architecture.md", "docs/decisions.md"):
+    for page in ("README.md", *(f"docs/{p.name}" for p in sorted((ROOT / "docs").glob("*.md")))):
         for name in re.findall(r"`((?:api|worker|shared|local|data|docs)/[\w/.-]+)`", _read(page)):
             assert (ROOT / name).exists(), f"{page} names {name}"
 
