@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 import redis
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, Semaphore
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -51,6 +51,8 @@ def state(models_dir: Path, **changes: Any) -> State:
         "jobs": cast(JobStore, NoRedis()),
         "queue": cast(JobQueue, NoRedis()),
         "predict_limiter": CapacityLimiter(1),
+        "stream_limiter": CapacityLimiter(1),
+        "redis_turns": Semaphore(1),
         "stopping": threading.Event(),
     }
     made = sound | changes
