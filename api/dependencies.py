@@ -101,8 +101,8 @@ async def _require_api_key(
     given = key or (bearer.credentials if bearer else "")
     if not given:
         raise KeyMissing("this call needs the API key, in X-API-Key or as a Bearer token")
-    # Starlette reads the bytes of a header as Latin-1, whatever the client meant by them, and Python
-    # those of a variable as UTF-8, with what is none escaped.
+    # Starlette reads the bytes of a header as Latin-1, whatever the client meant by them; Python
+    # those of a variable as UTF-8, and escapes what is none.
     wanted = expected.get_secret_value().encode(errors="surrogateescape")
     if not hmac.compare_digest(given.encode("latin-1"), wanted):
         raise KeyWrong("that is not the API key")
