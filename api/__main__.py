@@ -6,6 +6,7 @@ import tempfile
 
 import uvicorn
 
+from api.exposure import warn_where_open
 from api.supervisor import Supervisor
 from shared.log import log_config
 from shared.settings import Settings
@@ -16,6 +17,7 @@ _HEALTHCHECK_SECONDS = 30
 
 def main() -> None:
     settings = Settings()
+    warn_where_open(settings)
     with tempfile.TemporaryDirectory(prefix="lifeboat-metrics-") as folder:
         # prometheus_client decides on import how it counts, in this process and in its children.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder

@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, Semaphore, to_thread
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Lifespan
 
@@ -29,6 +29,12 @@ from shared.version_key import VersionKey
 _FIRST_LOOK_SECONDS = 5.0
 _PREDICT_THREADS = 1
 """Large requests at once, per process: more would only take turns, and hold up the small ones."""
+_STREAM_THREADS = 4
+"""Event streams that ask Redis at once, per process. While it is frozen each holds its thread for
+the whole time-out; 150 of them on everybody's threads made GET /jobs wait for 3.6 s."""
+_REDIS_TURNS = 30
+"""Other calls that ask Redis at once, per process: fewer than the 40 threads that FastAPI has for
+all handlers, so that one that has its turn never waits for a thread."""
 _SWITCH_SECONDS = 0.0005
 """Longest wait of the event loop for a thread that computes; Python's own is 5 ms. With a client
 that sends 10,000 rows without a pause, it halves the median for everybody else."""
@@ -85,6 +91,8 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                     queue=queue,
                     batcher=Batcher(holder),
                     predict_limiter=CapacityLimiter(_PREDICT_THREADS),
+                    stream_limiter=CapacityLimiter(_STREAM_THREADS),
+                    redis_turns=Semaphore(_REDIS_TURNS),
                     stopping=stopping,
                 )
         finally:

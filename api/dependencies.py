@@ -2,9 +2,11 @@
 
 import hmac
 import threading
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, TypedDict
 
-from anyio import CapacityLimiter
+import redis
+from anyio import CapacityLimiter, Semaphore, fail_after
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
@@ -19,6 +21,8 @@ from shared.model_store import ModelStore
 from shared.settings import Settings
 from shared.version_key import VersionKey
 
+_LONGEST_WAIT_SECONDS = 1.0
+
 
 class State(TypedDict):
     """What lives as long as the process; Starlette puts it into `request.state`."""
@@ -32,6 +36,8 @@ class State(TypedDict):
     queue: JobQueue
     batcher: Batcher
     predict_limiter: CapacityLimiter
+    stream_limiter: CapacityLimiter
+    redis_turns: Semaphore
     stopping: threading.Event
 
 
@@ -50,6 +56,32 @@ VersionKeyDep = Annotated[VersionKey, _from_state("version_key")]
 JobStoreDep = Annotated[JobStore, _from_state("jobs")]
 JobQueueDep = Annotated[JobQueue, _from_state("queue")]
 StoppingDep = Annotated[threading.Event, _from_state("stopping")]
+StreamLimiterDep = Annotated[CapacityLimiter, _from_state("stream_limiter")]
+
+
+async def _wait_for_turn(request: Request) -> AsyncIterator[None]:
+    """Lets so many calls ask Redis at once; those behind them wait for a second at most.
+
+    While Redis is frozen each call takes its time-out, and a queue of them would wait for that many
+    times over.
+
+    Raises:
+        redis.TimeoutError: no turn came; answered as if Redis had been asked.
+    """
+    turns: Semaphore = request.state["redis_turns"]
+    try:
+        with fail_after(_LONGEST_WAIT_SECONDS):
+            await turns.acquire()
+    except TimeoutError:
+        raise redis.TimeoutError("every turn to ask Redis is taken") from None
+    try:
+        yield
+    finally:
+        turns.release()
+
+
+# Over when the handler is, not when the answer is sent: a stream's answer takes as long as the job.
+RedisTurn = Depends(_wait_for_turn, scope="function")
 
 
 async def _require_api_key(
@@ -69,8 +101,10 @@ async def _require_api_key(
     given = key or (bearer.credentials if bearer else "")
     if not given:
         raise KeyMissing("this call needs the API key, in X-API-Key or as a Bearer token")
-    # Starlette reads the bytes of a header as Latin-1, whatever the client meant by them.
-    if not hmac.compare_digest(given.encode("latin-1"), expected.get_secret_value().encode()):
+    # Starlette reads the bytes of a header as Latin-1, whatever the client meant by them; Python
+    # those of a variable as UTF-8, and escapes what is none.
+    wanted = expected.get_secret_value().encode(errors="surrogateescape")
+    if not hmac.compare_digest(given.encode("latin-1"), wanted):
         raise KeyWrong("that is not the API key")
 
 

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from api.measuring import MeasuringMiddleware, measured
+from api.security_headers import NOSNIFF, SecurityHeaders
 
 
 class FastPath:
@@ -22,7 +23,7 @@ class FastPath:
 
     def __init__(self, api: FastAPI, routes: Iterable[BaseRoute]) -> None:
         self._api = api
-        self._measured_api = MeasuringMiddleware(api)
+        self._measured_api = MeasuringMiddleware(SecurityHeaders(api))
         self._routes = {
             (method, route.path): route
             for route in routes
@@ -46,6 +47,7 @@ class FastPath:
             except Exception as error:
                 response = await self._answer(request, error)
             status = response.status_code
+            response.raw_headers.append(NOSNIFF)
             await response(scope, receive, send)
         finally:
             measured(scope["method"], route.path, status, started)

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from api.dependencies import ApiKeyRequired, HolderDep, ModelStoreDep, VersionKeyDep
+from api.dependencies import ApiKeyRequired, HolderDep, ModelStoreDep, RedisTurn, VersionKeyDep
 from api.schemas import (
     KEY_NEEDED,
     NO_REDIS,
@@ -33,7 +33,7 @@ def get_model(model_version: str, models: ModelStoreDep) -> Manifest:
 @router.put(
     "/models/current",
     responses=NO_VERSION | NOT_SERVABLE | NO_REDIS | KEY_NEEDED,
-    dependencies=[ApiKeyRequired],
+    dependencies=[ApiKeyRequired, RedisTurn],
 )
 def put_current_model(
     choice: ModelChoice, models: ModelStoreDep, version_key: VersionKeyDep

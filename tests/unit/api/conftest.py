@@ -8,9 +8,10 @@ from typing import Any, cast
 
 import pytest
 import redis
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, Semaphore
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from starlette.types import Lifespan
 
 from api.app import create_app
 from api.batcher import Batcher
@@ -51,10 +52,20 @@ def state(models_dir: Path, **changes: Any) -> State:
         "jobs": cast(JobStore, NoRedis()),
         "queue": cast(JobQueue, NoRedis()),
         "predict_limiter": CapacityLimiter(1),
+        "stream_limiter": CapacityLimiter(1),
+        "redis_turns": Semaphore(1),
         "stopping": threading.Event(),
     }
     made = sound | changes
     return cast(State, {"batcher": Batcher(made["holder"])} | made)
+
+
+def lifespan_of(models_dir: Path, **changes: Any) -> Lifespan[FastAPI]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        yield state(models_dir, **changes)
+
+    return lifespan
 
 
 Start = Callable[..., TestClient]
@@ -66,11 +77,7 @@ def start(models_dir: Path) -> Iterator[Start]:
     with ExitStack() as clients:
 
         def start(**changes: Any) -> TestClient:
-            @asynccontextmanager
-            async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-                yield state(models_dir, **changes)
-
-            app = create_app(Settings(), lifespan)
+            app = create_app(Settings(), lifespan_of(models_dir, **changes))
             return clients.enter_context(TestClient(app, raise_server_exceptions=False))
 
         yield start

@@ -1,3 +1,5 @@
+import hmac
+import os
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +236,63 @@ def test_a_key_beyond_ascii_opens_too(guarded: TestClient, header: str) -> None:
     prefix = "Bearer " if header == "Authorization" else ""
     headers = {header: (prefix + "sésame").encode()}
     assert call(guarded, "GET", "/metrics", headers) == 200
+
+
+def status_of_bytes(client: TestClient, method: str, path: str, name: str, value: bytes) -> int:
+    """As from the wire: the test client would write a header's bytes anew, as UTF-8."""
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        **{"type": "http", "method": method, "path": path, "query_string": b""},
+        **{"headers": [(name.lower().encode(), value)], "state": dict(client.app_state)},
+    }
+    assert client.portal is not None
+    client.portal.call(client.app, scope, receive, send)
+    status: int = sent[0]["status"]
+    return status
+
+
+@pytest.mark.parametrize("header", ["X-API-Key", "Authorization"])
+@pytest.mark.parametrize(
+    "given", [b"\xff", b"s\xe9same", b"s\xc3\xa9sam", b"s\xc3\xa9samee", b"\xed\xa0\x80", b"\x7f"]
+)
+def test_bytes_that_are_another_key_or_no_text_are_wrong(
+    guarded: TestClient, header: str, given: bytes
+) -> None:
+    prefix = b"Bearer " if header == "Authorization" else b""
+    for method, path in CHANGES:
+        assert status_of_bytes(guarded, method, path, header, prefix + given) == 403
+
+
+def test_a_key_that_is_no_text_opens_by_its_bytes(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(os.environb, b"LIFEBOAT_API_KEY", b"s\xffsame")
+    client = start()
+    assert status_of_bytes(client, "GET", "/metrics", "X-API-Key", b"s\xffsame") == 200
+    assert status_of_bytes(client, "GET", "/metrics", "X-API-Key", b"s\xfesame") == 403
+
+
+@pytest.mark.parametrize("given", ["simsim", "s", "sésame"])
+def test_a_key_is_compared_in_constant_time(
+    guarded: TestClient, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return False
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    # Whatever Python's own comparison would say: none but this one is asked.
+    assert call(guarded, "GET", "/metrics", {"X-API-Key": given.encode()}) == 403
+    assert compared == [(given.encode(), "sésame".encode())]
 
 
 @pytest.mark.parametrize(("method", "path"), CHANGES)
