@@ -13,6 +13,7 @@ from api import errors
 from api.batcher import Batcher
 from api.dependencies import State
 from api.fast_path import FastPath
+from api.intake import Intake
 from api.predictor import ServedModelHolder
 from api.routes import health, inference, models, pipeline, predict
 from api.stopping import stop_flag
@@ -29,6 +30,9 @@ from shared.version_key import VersionKey
 _FIRST_LOOK_SECONDS = 5.0
 _PREDICT_THREADS = 1
 """Large requests at once, per process: more would only take turns, and hold up the small ones."""
+_STREAM_THREADS = 8
+"""Looks of event streams at Redis at once. In the threads of the other calls, 150 streams and a
+Redis that is frozen kept `GET /jobs` waiting for 3.6 s."""
 _SWITCH_SECONDS = 0.0005
 """Longest wait of the event loop for a thread that computes; Python's own is 5 ms. With a client
 that sends 10,000 rows without a pause, it halves the median for everybody else."""
@@ -51,7 +55,8 @@ def create_app(
     )
     for routes in (predict, inference, pipeline, models, health):
         api.include_router(routes.router)
-    return FastPath(api, [*predict.router.routes, *inference.short_way.routes])
+    fast = [*predict.router.routes, *inference.short_way.routes]
+    return FastPath(api, fast, Intake(settings.max_body_bytes))
 
 
 def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
@@ -85,6 +90,8 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                     queue=queue,
                     batcher=Batcher(holder),
                     predict_limiter=CapacityLimiter(_PREDICT_THREADS),
+                    metrics_limiter=CapacityLimiter(1),
+                    stream_limiter=CapacityLimiter(_STREAM_THREADS),
                     stopping=stopping,
                 )
         finally:

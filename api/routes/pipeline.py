@@ -8,11 +8,17 @@ from typing import Annotated
 
 import anyio
 import redis
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
-from api.dependencies import ApiKeyRequired, JobQueueDep, JobStoreDep, StoppingDep
+from api.dependencies import (
+    ApiKeyRequired,
+    JobQueueDep,
+    JobStoreDep,
+    StoppingDep,
+    StreamLimiterDep,
+)
 from api.schemas import ACCEPTED, JOB_ENDED, KEY_NEEDED, NO_JOB, NO_REDIS, Jobs, StartedRun
 from shared.errors import JobNotFound
 from shared.job import Job
@@ -75,6 +81,7 @@ def delete_job(job_id: str, jobs: JobStoreDep) -> Job:
 async def get_job_events(
     job_id: str,
     jobs: JobStoreDep,
+    limiter: StreamLimiterDep,
     stopping: StoppingDep,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
@@ -82,7 +89,7 @@ async def get_job_events(
     job = await to_thread.run_sync(jobs.get, job_id)
     after = last_event_id if _EVENT_ID.fullmatch(last_event_id or "") else None
     return StreamingResponse(
-        _events(jobs, job, after or "0", stopping),
+        _events(jobs, job, after or "0", limiter, stopping),
         media_type="text/event-stream",
         # The second keeps nginx from holding events back.
         headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
@@ -90,12 +97,12 @@ async def get_job_events(
 
 
 async def _events(
-    jobs: JobStore, job: Job, after: str, stopping: threading.Event
+    jobs: JobStore, job: Job, after: str, limiter: CapacityLimiter, stopping: threading.Event
 ) -> AsyncIterator[str]:
     pinged = time.monotonic()
     while not stopping.is_set():
         try:
-            changes = await to_thread.run_sync(jobs.changes, job.job_id, after)
+            changes = await to_thread.run_sync(jobs.changes, job.job_id, after, limiter=limiter)
             for after, job in changes:
                 yield f"id: {after}\ndata: {job.model_dump_json()}\n\n"
             if job.has_ended:
@@ -103,7 +110,7 @@ async def _events(
             if time.monotonic() - pinged > _PING_SECONDS:
                 pinged = time.monotonic()
                 # Ends the stream when Redis was emptied and the job with it.
-                job = await to_thread.run_sync(jobs.get, job.job_id)
+                job = await to_thread.run_sync(jobs.get, job.job_id, limiter=limiter)
                 yield ": still here\n\n"
         except JobNotFound:
             return

@@ -51,6 +51,8 @@ def state(models_dir: Path, **changes: Any) -> State:
         "jobs": cast(JobStore, NoRedis()),
         "queue": cast(JobQueue, NoRedis()),
         "predict_limiter": CapacityLimiter(1),
+        "metrics_limiter": CapacityLimiter(1),
+        "stream_limiter": CapacityLimiter(1),
         "stopping": threading.Event(),
     }
     made = sound | changes
