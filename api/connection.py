@@ -35,22 +35,21 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._head_bytes += len(data)
+        cycle = self.cycle
         super().data_received(data)
-        # Also trailers, and the extensions of chunks: all that is neither head nor body when whole.
+        if self.cycle is not cycle or (cycle is not None and cycle.body):
+            self._head_bytes = 0
+            return
+        # A part of a head; or trailers or extensions of chunks, of which nobody sees the end.
+        self._head_bytes += len(data)
         if self._head_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(431, f"the head of a request may have {_MOST_HEAD_BYTES} bytes")
 
     def on_headers_complete(self) -> None:
-        self._head_bytes = 0
         if len(self.pipeline) >= _MOST_PIPELINED:
             # The parser stops at it, and the connection is closed.
             raise ValueError("too many requests were sent before the first was answered")
         super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        self._head_bytes = 0
-        super().on_body(body)
 
     def _look_later(self) -> None:
         self._timer = self.loop.call_later(_LOOK_SECONDS, self._look)
