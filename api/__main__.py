@@ -1,7 +1,9 @@
 """Starts the API's processes: `python -m api`."""
 
 import contextlib
+import logging
 import os
+import resource
 import tempfile
 
 import uvicorn
@@ -14,10 +16,13 @@ from shared.settings import Settings
 _DRAIN_SECONDS = 4
 _HEALTHCHECK_SECONDS = 30
 
+log = logging.getLogger(__name__)
+
 
 def main() -> None:
     settings = Settings()
     warn_where_open(settings)
+    raise_open_files()
     with tempfile.TemporaryDirectory(prefix="lifeboat-metrics-") as folder:
         # prometheus_client decides on import how it counts, in this process and in its children.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
@@ -43,6 +48,20 @@ def main() -> None:
         else:
             with contextlib.suppress(KeyboardInterrupt):
                 uvicorn.Server(config).run()
+
+
+def raise_open_files() -> None:
+    """The soft limit of open files to the hard one, here and in the processes that are started.
+
+    Many shells allow 1,024. As many idle connections, and the process accepts nobody any more
+    (`OSError: Too many open files`) and cannot read a model.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    # macOS says 'unlimited' and refuses it.
+    except (OSError, ValueError) as error:
+        log.warning("the limit of open files stays as it is: %s", error)
 
 
 if __name__ == "__main__":

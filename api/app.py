@@ -13,6 +13,7 @@ from api import errors
 from api.batcher import Batcher
 from api.dependencies import State
 from api.fast_path import FastPath
+from api.intake import Intake
 from api.predictor import ServedModelHolder
 from api.routes import health, inference, models, pipeline, predict
 from api.stopping import stop_flag
@@ -57,7 +58,8 @@ def create_app(
     )
     for routes in (predict, inference, pipeline, models, health):
         api.include_router(routes.router)
-    return FastPath(api, [*predict.router.routes, *inference.short_way.routes])
+    fast = [*predict.router.routes, *inference.short_way.routes]
+    return FastPath(api, fast, Intake(settings.max_body_bytes))
 
 
 def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
@@ -91,6 +93,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                     queue=queue,
                     batcher=Batcher(holder),
                     predict_limiter=CapacityLimiter(_PREDICT_THREADS),
+                    metrics_limiter=CapacityLimiter(1),
                     stream_limiter=CapacityLimiter(_STREAM_THREADS),
                     redis_turns=Semaphore(_REDIS_TURNS),
                     stopping=stopping,

@@ -3,12 +3,12 @@
 import asyncio
 import threading
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from api.patience import PatientConnection
 
 _LAST_REQUEST_SECONDS = 0.5
 
 
-class Connection(HttpToolsProtocol):
+class Connection(PatientConnection):
     """uvicorn's own, without its loss of requests that cross with the closing of a connection.
 
     uvicorn closes idle connections at once. A client that keeps a connection busy is idle for an

@@ -36,6 +36,7 @@ class State(TypedDict):
     queue: JobQueue
     batcher: Batcher
     predict_limiter: CapacityLimiter
+    metrics_limiter: CapacityLimiter
     stream_limiter: CapacityLimiter
     redis_turns: Semaphore
     stopping: threading.Event
@@ -55,6 +56,7 @@ ModelStoreDep = Annotated[ModelStore, _from_state("models")]
 VersionKeyDep = Annotated[VersionKey, _from_state("version_key")]
 JobStoreDep = Annotated[JobStore, _from_state("jobs")]
 JobQueueDep = Annotated[JobQueue, _from_state("queue")]
+MetricsLimiterDep = Annotated[CapacityLimiter, _from_state("metrics_limiter")]
 StoppingDep = Annotated[threading.Event, _from_state("stopping")]
 StreamLimiterDep = Annotated[CapacityLimiter, _from_state("stream_limiter")]
 

@@ -11,8 +11,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from api.predictor import MAX_ERRORS, shortened
-from shared.errors import LifeboatError
+from api.body import refuse_encoded
+from api.explanation import MAX_ERRORS, shortened
+from shared.errors import BodyEncoded, LifeboatError
 
 RETRY_AFTER_SECONDS = 5
 
@@ -34,9 +35,13 @@ async def _answer_redis_error(request: Request, error: Exception) -> Response:
     )
 
 
-async def _answer_invalid_request(_: Request, error: Exception) -> Response:
+async def _answer_invalid_request(request: Request, error: Exception) -> Response:
     """As FastAPI does, without the input: that may be NaN, which no JSON answer can hold."""
     assert isinstance(error, RequestValidationError)
+    try:
+        refuse_encoded(request)
+    except BodyEncoded as encoded:
+        return await _answer_error(request, encoded)
     detail = [
         {"loc": shortened(found["loc"]), "msg": found["msg"], "type": found["type"]}
         for found in error.errors()[:MAX_ERRORS]

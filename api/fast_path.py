@@ -1,15 +1,22 @@
-"""The short way to the handlers that predict."""
+"""The short way to the handlers that predict, and what every request passes first."""
 
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from api.intake import Intake
 from api.measuring import MeasuringMiddleware, measured
 from api.security_headers import NOSNIFF, SecurityHeaders
+from shared.errors import LifeboatError
+
+_ALWAYS = ("/health/", "/v2/health/", "/metrics")
+"""Answered under any load."""
 
 
 class FastPath:
@@ -19,11 +26,14 @@ class FastPath:
     (docs/decisions.md has the figures). FastAPI knows the routes too, as they are or with a
     parameter, for OpenAPI and for what does not match exactly. The ones given here have no
     parameters in their path, and their handlers take the request and return a response.
+
+    Every body is read here, within the limits of `intake`; handlers find it in `scope["body"]`.
     """
 
-    def __init__(self, api: FastAPI, routes: Iterable[BaseRoute]) -> None:
+    def __init__(self, api: FastAPI, routes: Iterable[BaseRoute], intake: Intake) -> None:
         self._api = api
-        self._measured_api = MeasuringMiddleware(SecurityHeaders(api))
+        self._measured_api = MeasuringMiddleware(SecurityHeaders(self._long_way))
+        self._intake = intake
         self._routes = {
             (method, route.path): route
             for route in routes
@@ -40,17 +50,63 @@ class FastPath:
             return
         started = time.perf_counter()
         status = 500
+        body = None
         try:
             request = Request(scope, receive)
             try:
+                body = scope["body"] = await self._intake.read(receive)
+                self._intake.admit(body)
                 response = await route.endpoint(request)
             except Exception as error:
                 response = await self._answer(request, error)
+                if body is None:
+                    _close_after(response)
             status = response.status_code
             response.raw_headers.append(NOSNIFF)
             await response(scope, receive, send)
         finally:
+            if body is not None:
+                self._intake.release(body)
             measured(scope["method"], route.path, status, started)
+
+    async def _long_way(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._api(scope, receive, send)
+            return
+        body = None
+        unread = True
+        progress = ExitStack()
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                # A stream of events lasts for hours; what it costs to open is over here.
+                progress.close()
+            await send(message)
+
+        async def receive_again() -> Message:
+            nonlocal unread
+            if unread:
+                unread = False
+                return {"type": "http.request", "body": body, "more_body": False}
+            return await receive()
+
+        try:
+            try:
+                body = scope["body"] = await self._intake.read(receive)
+                if not scope["path"].startswith(_ALWAYS):
+                    self._intake.admit(body)
+                    progress.enter_context(self._intake.call())
+            except (LifeboatError, ClientDisconnect) as error:
+                response = await self._answer(Request(scope), error)
+                if body is None:
+                    _close_after(response)
+                await response(scope, receive, send_on)
+                return
+            await self._api(scope, receive_again, send_on)
+        finally:
+            progress.close()
+            if body is not None:
+                self._intake.release(body)
 
     async def _answer(self, request: Request, error: Exception) -> Response:
         """As FastAPI would: by the handler of the error's nearest class."""
@@ -60,3 +116,8 @@ class FastPath:
                 answer = handler(request, error)
                 return answer if isinstance(answer, Response) else await answer
         raise error
+
+
+def _close_after(response: Response) -> None:
+    """For a body that was not read to its end: what is left of it is no next request."""
+    response.headers["Connection"] = "close"

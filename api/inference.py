@@ -9,10 +9,11 @@ import orjson
 from numpy.typing import NDArray
 
 from api.predictor import Predicted
-from api.tensors import DATATYPES, Tensor, bad, from_binary, from_json
+from api.tensors import DATATYPES, Tensor, bad, check_rows, from_binary, from_json
 from shared.errors import BadTensors
 from shared.features import FEATURES, Columns, Feature
 from shared.passenger import EXAMPLES
+from shared.record import REFUSED
 
 MODEL_NAME = "lifeboat"
 HEADER_LENGTH = "inference-header-content-length"
@@ -59,7 +60,7 @@ class Question:
     id: str
 
 
-def read(body: bytes, header_length: str | None) -> Question:
+def read(body: bytes, header_length: str | None, max_rows: int) -> Question:
     """A request's body, and the value of its `HEADER_LENGTH`, as columns.
 
     A number that is missing is NaN (in JSON also null), a category that is missing is "" (or null);
@@ -67,16 +68,18 @@ def read(body: bytes, header_length: str | None) -> Question:
 
     Raises:
         BadTensors: with the tensor, the row and the reason.
+        TooManyRows: a tensor has, or claims to have, more than `max_rows`.
     """
     length = len(body) if header_length is None else _length(header_length, len(body))
     try:
         request = _decode_request(body[:length])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except REFUSED as error:
         raise BadTensors(f"the body is no inference request: {error}") from error
     binary = memoryview(body)[length:]
     columns: dict[str, NDArray[Any]] = {}
     for tensor in request.inputs:
         feature = _feature(tensor, columns)
+        check_rows(tensor, feature, max_rows)
         size = tensor.parameters.get("binary_data_size")
         if size is None:
             values = from_json(tensor, feature)
@@ -85,7 +88,8 @@ def read(body: bytes, header_length: str | None) -> Question:
                 raise bad(tensor, "binary_data_size is more than the body holds")
             values, binary = from_binary(tensor, feature, binary[:size]), binary[size:]
         if tensor.shape not in ([len(values)], [len(values), 1]):
-            raise bad(tensor, f"{len(values)} values do not make the shape {tensor.shape[:4]}")
+            shape = str(tensor.shape[:4])[:80]
+            raise bad(tensor, f"{len(values)} values do not make the shape {shape}")
         columns[feature.name] = values.reshape(-1, 1)
     if binary:
         raise BadTensors(f"{len(binary)} bytes of binary data belong to no tensor")

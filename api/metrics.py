@@ -24,6 +24,14 @@ REQUEST_SECONDS = Histogram(
     ["route"],
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
+SHED = Counter(
+    "lifeboat_shed_requests",
+    "Requests answered with 503 because too much was in progress.",
+    ["cap"],
+)
+SLOW_CLIENTS = Counter(
+    "lifeboat_slow_clients", "Connections closed because their client took too long."
+)
 PREDICTED_ROWS = Counter("lifeboat_predicted_rows", "Passengers predicted.")
 SWAPS = Counter("lifeboat_model_swaps", "Model versions this API took into service.")
 SWAP_FAILURES = Counter(

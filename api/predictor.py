@@ -1,36 +1,21 @@
 """From the body of a request to the body of its answer, on the model that is served."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
 
 from api import metrics
-from shared.errors import NoModelYet
-from shared.features import FEATURES, Columns
+from shared.errors import NoModelYet, TooManyRows
+from shared.features import Columns
 from shared.onnx_model import OnnxModel
-from shared.passenger import Passenger
-
-_PLAINER = {
-    "extra_forbidden": f"unknown field; known are {', '.join(f.name for f in FEATURES)}",
-    "multiple_of": "Input should be a whole number",
-    "missing": "this field is required",
-}
-"""Where Pydantic's own words do not help whoever sent the request."""
-
-_LONGEST_NAME = 80
-
-MAX_ERRORS = 20
-"""Errors reported for one request; more would not help to mend it."""
+from shared.record import count, decode
 
 INLINE_BYTES = 64 * 1024
 """A body up to this size, about 600 records, is predicted on the event loop: 0.7 ms during which
 nobody else is served. A longer one goes to a thread, which costs 0.1 ms more."""
-
-_PASSENGERS = TypeAdapter(list[Passenger])
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,35 +75,21 @@ def served_model(holder: ServedModelHolder) -> ServedModel:
     return served
 
 
-def shortened(loc: Iterable[str | int]) -> list[str | int]:
-    """Where an error is. The name of an unknown field is the client's, and as long as it likes."""
-    return [part[:_LONGEST_NAME] if isinstance(part, str) else part for part in loc]
+def records(body: bytes, max_rows: int) -> list[msgspec.Struct]:
+    """A JSON list of records, decoded and checked.
 
-
-def explain(body: bytes, refused: Exception) -> list[dict[str, object]]:
-    """The first errors of a refused body as FastAPI words them (`loc`, `msg`, `type`).
-
-    `loc` is ("body", index of the passenger, field); `msg` says the same in words. The input itself
-    is never shown.
+    Raises one of `REFUSED`, or TooManyRows before anything is made of the records.
     """
-    try:
-        _PASSENGERS.validate_json(body)
-    except ValidationError as error:
-        return _worded(error)
-    # Of a field that comes twice Pydantic looks at the last value, the decoder at each.
-    where = str(refused).rpartition(" - ")[2][:_LONGEST_NAME]
-    message = f"a field is given more than once, and one of its values is wrong: {where}"
-    return [{"loc": ["body"], "msg": message, "type": "value_error"}]
+    # At least as many as there are records, and counted in no time.
+    if body.count(b"{") > max_rows:
+        rows = count(body)
+        if rows > max_rows:
+            raise too_many_rows(rows, max_rows)
+    return decode(body)
 
 
-def _worded(error: ValidationError) -> list[dict[str, object]]:
-    explained: list[dict[str, object]] = []
-    for found in error.errors(include_input=False, include_url=False, include_context=False):
-        where = shortened(found["loc"])
-        message = _PLAINER.get(found["type"], found["msg"])
-        if where:
-            message = f"passenger {where[0]}{''.join(f', {p}' for p in where[1:])}: {message}"
-        explained.append({"loc": ["body", *where], "msg": message, "type": found["type"]})
-        if len(explained) == MAX_ERRORS:
-            break
-    return explained
+def too_many_rows(rows: int, max_rows: int) -> TooManyRows:
+    return TooManyRows(
+        f"the request has {rows} rows, and {max_rows} are the most that one may have; "
+        "send them in several requests, or raise LIFEBOAT_MAX_ROWS"
+    )

@@ -165,13 +165,27 @@ PREDICTED: Responses = {200: _header("X-Model-Version", "The version that predic
 ACCEPTED: Responses = {202: _header("Location", "Where to ask for the job.")}
 
 
+_BUSY = "Too much is in progress; `Retry-After` says when to ask again."
+_LARGE = "More bytes or more rows than the settings allow; the connection may be closed."
+_SLOW = "The request was not whole in time; the connection is closed."
+_ENCODED = "The body cannot be read, and came with a Content-Encoding: none is decoded."
+
+
+def _of_bodies(model: type[BaseModel]) -> Responses:
+    return _error(408, _SLOW, model) | _error(413, _LARGE, model) | _error(415, _ENCODED, model)
+
+
+BUSY = _error(503, _BUSY)
+BODY = _of_bodies(Error)
+BODY_V2 = _of_bodies(InferenceError)
 INVALID = _error(422, "Which passenger, which field, why; the first 20.", FieldErrors)
-NO_MODEL = _error(503, "No model yet; `Retry-After` says when to ask again.")
+NO_MODEL = _error(503, f"No model yet, or: {_BUSY}")
 INFERRED = PREDICTED
 BAD_TENSORS = _error(400, "Which tensor, which row, why.", InferenceError)
 NOT_SERVED = _error(404, "That model, or that version of it, is not served.", InferenceError)
-NO_MODEL_V2 = _error(503, "No model yet; `Retry-After` says when to ask again.", InferenceError)
-NO_REDIS = _error(503, "Redis does not answer; `Retry-After` says when to ask again.")
+BUSY_V2 = _error(503, _BUSY, InferenceError)
+NO_MODEL_V2 = _error(503, f"No model yet, or: {_BUSY}", InferenceError)
+NO_REDIS = _error(503, f"Redis does not answer, or: {_BUSY}")
 NO_JOB = _error(404, "There is no such job.")
 JOB_ENDED = _error(409, "The job has already ended.")
 NO_VERSION = _error(404, "There is no such model version.")

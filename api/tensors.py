@@ -8,9 +8,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from api.predictor import too_many_rows
 from shared.errors import BadTensors
 from shared.features import FEATURES, Feature
-from shared.record import to_column, value_type
+from shared.record import REFUSED, to_column, value_type
 
 _NUMBERS = {
     **{f"INT{bits}": np.dtype(f"<i{bits // 8}") for bits in (8, 16, 32, 64)},
@@ -52,6 +53,19 @@ def _decoders(feature: Feature) -> tuple[_Decode, _Decode]:
 _DECODERS = {feature.name: _decoders(feature) for feature in FEATURES}
 
 
+def check_rows(tensor: Tensor, feature: Feature, max_rows: int) -> None:
+    """Raises TooManyRows, before the data is read, where shape or data have too many."""
+    rows = tensor.shape[0] if tensor.shape else 0
+    if rows > max_rows:
+        # A number of any length can stand there.
+        raise too_many_rows(min(rows, 2**63), max_rows)
+    if tensor.data is not msgspec.UNSET:
+        # A comma before each value but the first, and those within a category.
+        values = bytes(tensor.data).count(b",") + 1
+        if values > max_rows * (1 + max((c.count(",") for c in feature.categories), default=0)):
+            raise too_many_rows(values, max_rows)
+
+
 def from_json(tensor: Tensor, feature: Feature) -> NDArray[Any]:
     """The `data` of a tensor, flat or row by row, as a column. Raises BadTensors."""
     if tensor.data is msgspec.UNSET:
@@ -67,7 +81,7 @@ def from_json(tensor: Tensor, feature: Feature) -> NDArray[Any]:
     except msgspec.ValidationError as error:
         where = str(error).rpartition(" - at ")[2]
         raise bad(tensor, f"data{where.strip('`$')} is not {feature.expected}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except REFUSED as error:
         raise bad(tensor, f"its data is no JSON: {error}") from error
     return to_column(feature, values)
 

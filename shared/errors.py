@@ -19,6 +19,30 @@ class BadTensors(LifeboatError):
     status_code = 400
 
 
+class BodyTooLarge(LifeboatError):
+    """Raised when the body of a request has more bytes than the settings allow."""
+
+    status_code = 413
+
+
+class TooManyRows(LifeboatError):
+    """Raised when a request asks for more predictions than the settings allow."""
+
+    status_code = 413
+
+
+class BodyEncoded(LifeboatError):
+    """Raised when a body that cannot be read came with a Content-Encoding."""
+
+    status_code = 415
+
+
+class Overloaded(LifeboatError):
+    """Raised when a process has as much work in progress as it takes in."""
+
+    status_code = 503
+
+
 class ModelNotFound(LifeboatError):
     """Raised when an inference request names a model, or a version of it, that is not served."""
 

@@ -23,10 +23,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """For `make test`, which runs four tests at a time: they wait more than they compute.
 
-    Tests that share a stack of processes stay together, and what takes longest comes first.
+    Tests that share a stack of processes stay together, and what takes longest comes first. Called
+    before xdist's own, which reads the groups.
     """
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))

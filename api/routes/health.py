@@ -1,10 +1,11 @@
 """Liveness, readiness and metrics."""
 
+from anyio import to_thread
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from api import metrics
-from api.dependencies import ApiKeyRequired, HolderDep, WatcherDep
+from api.dependencies import ApiKeyRequired, HolderDep, MetricsLimiterDep, WatcherDep
 from api.errors import RETRY_AFTER_SECONDS
 from api.schemas import KEY_NEEDED, Live, Readiness
 
@@ -41,8 +42,10 @@ async def get_ready(response: Response, holder: HolderDep, watcher: WatcherDep) 
     | {200: {"content": {"text/plain": {}}, "description": "Prometheus text format."}},
     dependencies=[ApiKeyRequired],
 )
-def get_metrics(holder: HolderDep) -> Response:
+async def get_metrics(holder: HolderDep, limiter: MetricsLimiterDep) -> Response:
+    # A thread of its own: the others may all be waiting for Redis.
+    text = await to_thread.run_sync(metrics.exposition, holder.version, limiter=limiter)
     return Response(
-        metrics.exposition(holder.version),
+        text,
         headers={"Content-Type": CONTENT_TYPE_LATEST},
     )

@@ -6,12 +6,14 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from api.body import BytesResponse, read_body
+from api.body import BytesResponse, refuse_encoded
 from api.dependencies import HolderDep, State
 from api.inference import EXAMPLE, HEADER_LENGTH, INPUTS, MODEL_NAME, OUTPUTS, read, written
 from api.predictor import INLINE_BYTES, ServedModel, predict, served_model
 from api.schemas import (
     BAD_TENSORS,
+    BODY_V2,
+    BUSY_V2,
     NO_MODEL_V2,
     NOT_SERVED,
     PREDICTED,
@@ -23,7 +25,7 @@ from api.schemas import (
     ServerReady,
     TensorMetadata,
 )
-from shared.errors import ModelNotFound
+from shared.errors import BadTensors, ModelNotFound
 
 _TENSOR = {
     "type": "object",
@@ -85,7 +87,7 @@ def _versioned(model_version: str, served: Annotated[ServedModel, Depends(_named
     return served
 
 
-@router.get("/v2")
+@router.get("/v2", responses=BUSY_V2)
 async def get_server(request: Request) -> InferenceServer:
     return InferenceServer(
         name="lifeboat", version=request.app.version, extensions=["binary_tensor_data"]
@@ -124,7 +126,7 @@ def _add_model_routes(path: str, find: Callable[..., ServedModel]) -> None:
     @router.post(
         f"{path}/infer",
         response_model=Inferred,
-        responses=PREDICTED | BAD_TENSORS | NOT_SERVED | NO_MODEL_V2,
+        responses=PREDICTED | BODY_V2 | BAD_TENSORS | NOT_SERVED | NO_MODEL_V2,
         openapi_extra={"requestBody": _BODY},
     )
     async def post_infer(request: Request, served: ServedModel = Depends(find)) -> Response:
@@ -140,18 +142,20 @@ async def post_infer_by_name(request: Request) -> Response:
 
 
 async def _inferred(request: Request, served: ServedModel) -> Response:
-    body = await read_body(request)
-    header_length = request.headers.get(HEADER_LENGTH)
-    if len(body) <= INLINE_BYTES:
-        return _infer(body, header_length, served)
+    body: bytes = request.scope["body"]
     state: State = request.scope["state"]
-    return await to_thread.run_sync(
-        _infer, body, header_length, served, limiter=state["predict_limiter"]
-    )
+    asked = (body, request.headers.get(HEADER_LENGTH), state["settings"].max_rows, served)
+    try:
+        if len(body) <= INLINE_BYTES:
+            return _infer(*asked)
+        return await to_thread.run_sync(_infer, *asked, limiter=state["predict_limiter"])
+    except BadTensors:
+        refuse_encoded(request)
+        raise
 
 
-def _infer(body: bytes, header_length: str | None, served: ServedModel) -> Response:
-    question = read(body, header_length)
+def _infer(body: bytes, header_length: str | None, max_rows: int, served: ServedModel) -> Response:
+    question = read(body, header_length, max_rows)
     answer, json_length = written(predict(question.columns, served), question)
     version = (b"x-model-version", served.version.encode())
     if json_length is None:

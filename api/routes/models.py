@@ -4,6 +4,8 @@ from fastapi import APIRouter
 
 from api.dependencies import ApiKeyRequired, HolderDep, ModelStoreDep, RedisTurn, VersionKeyDep
 from api.schemas import (
+    BODY,
+    BUSY,
     KEY_NEEDED,
     NO_REDIS,
     NO_VERSION,
@@ -18,13 +20,13 @@ from shared.model_store import ModelStore
 router = APIRouter(tags=["models"])
 
 
-@router.get("/models")
+@router.get("/models", responses=BUSY)
 def get_models(models: ModelStoreDep, holder: HolderDep) -> Models:
     """Every version on the volume, newest first. Needs no Redis."""
     return Models(serving=holder.version, versions=_versions(models))
 
 
-@router.get("/models/{model_version}", responses=NO_VERSION | NOT_SERVABLE)
+@router.get("/models/{model_version}", responses=NO_VERSION | NOT_SERVABLE | BUSY)
 def get_model(model_version: str, models: ModelStoreDep) -> Manifest:
     """One version whole: its manifest."""
     return models.manifest(model_version)
@@ -32,7 +34,7 @@ def get_model(model_version: str, models: ModelStoreDep) -> Manifest:
 
 @router.put(
     "/models/current",
-    responses=NO_VERSION | NOT_SERVABLE | NO_REDIS | KEY_NEEDED,
+    responses=NO_VERSION | NOT_SERVABLE | BODY | NO_REDIS | KEY_NEEDED,
     dependencies=[ApiKeyRequired, RedisTurn],
 )
 def put_current_model(

@@ -5,12 +5,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter
 
-from api.body import BytesResponse, read_body
+from api.body import BytesResponse, refuse_encoded
 from api.dependencies import State
-from api.predictor import INLINE_BYTES, Predicted, explain, predict, served_model
-from api.schemas import INVALID, NO_MODEL, PREDICTED, Predictions
+from api.explanation import explain
+from api.predictor import INLINE_BYTES, Predicted, predict, records, served_model
+from api.schemas import BODY, INVALID, NO_MODEL, PREDICTED, Predictions
 from shared.passenger import EXAMPLES, Passenger
-from shared.record import REFUSED, decode, to_columns
+from shared.record import REFUSED, to_columns
 
 router = APIRouter(tags=["predict"])
 
@@ -29,7 +30,7 @@ _BODY = {
 @router.post(
     "/predict",
     response_model=Predictions,
-    responses=PREDICTED | INVALID | NO_MODEL,
+    responses=PREDICTED | BODY | INVALID | NO_MODEL,
     openapi_extra={"requestBody": _BODY},
 )
 async def post_predict(request: Request) -> Response:
@@ -38,18 +39,19 @@ async def post_predict(request: Request) -> Response:
     The body is read raw: FastAPI's own way makes an object per passenger, and answers 500 to some
     bodies that are no valid JSON. It asks for no dependencies, so that `api.fast_path` can call it.
     """
-    body = await read_body(request)
+    body: bytes = request.scope["body"]
     state: State = request.scope["state"]
-    limiter = state["predict_limiter"]
+    limiter, max_rows = state["predict_limiter"], state["settings"].max_rows
     try:
         if len(body) <= INLINE_BYTES:
-            predicted = await state["batcher"].predict(decode(body))
+            predicted = await state["batcher"].predict(records(body, max_rows))
             answer = predicted.json()
         else:
             predicted, answer = await to_thread.run_sync(_predict, body, state, limiter=limiter)
     except REFUSED as error:
-        # Of a body with many errors this takes long, however small it is.
-        detail = await to_thread.run_sync(explain, body, error, limiter=limiter)
+        refuse_encoded(request)
+        # This takes longer than a prediction, also for a small body.
+        detail = await to_thread.run_sync(explain, body, error, max_rows, limiter=limiter)
         return JSONResponse({"detail": detail}, 422)
     return BytesResponse(
         answer,
@@ -59,5 +61,6 @@ async def post_predict(request: Request) -> Response:
 
 
 def _predict(body: bytes, state: State) -> tuple[Predicted, bytes]:
-    predicted = predict(to_columns(decode(body)), served_model(state["holder"]))
+    asked = records(body, state["settings"].max_rows)
+    predicted = predict(to_columns(asked), served_model(state["holder"]))
     return predicted, predicted.json()

@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 
 import pytest
 
@@ -44,6 +45,10 @@ def _ask_to_stop_and_wait_until_refused(api: Api) -> None:
         assert api.is_running(), "the port was open until the end"
 
 
+def _ended_processes(api: Api, count: int) -> bool:
+    return api.log().count("Finished server process") == count
+
+
 def test_a_rolling_restart_loses_no_request_and_refuses_no_connection(
     stack: Stack, times: Times, figure: Figure
 ) -> None:
@@ -53,9 +58,8 @@ def test_a_rolling_restart_loses_no_request_and_refuses_no_connection(
     with _clients(api, small=4, large=1) as clients:
         for restart in range(1, restarts + 1):
             api.send(signal.SIGHUP)
-            wait_for(
-                lambda n=2 * restart: api.log().count("Finished server process") == n, seconds=120
-            )  # type: ignore[misc]
+            ended = partial(_ended_processes, api, 2 * restart)
+            wait_for(ended, seconds=120)
     for client in clients:
         assert (client.refused, client.lost_when_new, client.lost_when_kept) == ([], [], [])
         assert client.wrong == []

@@ -52,6 +52,7 @@ def state(models_dir: Path, **changes: Any) -> State:
         "jobs": cast(JobStore, NoRedis()),
         "queue": cast(JobQueue, NoRedis()),
         "predict_limiter": CapacityLimiter(1),
+        "metrics_limiter": CapacityLimiter(1),
         "stream_limiter": CapacityLimiter(1),
         "redis_turns": Semaphore(1),
         "stopping": threading.Event(),

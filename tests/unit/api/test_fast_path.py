@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 
 from api.fast_path import FastPath
+from api.intake import Intake
 
 
 class Known(Exception):
@@ -24,7 +25,7 @@ router = APIRouter()
 async def post_fast(request: Request) -> Response:
     # FastAPI's own way leaves its traces in the scope.
     way = "slow" if "router" in request.scope else "fast"
-    return PlainTextResponse(f"{way} {(await request.body()).decode()}")
+    return PlainTextResponse(f"{way} {request.scope['body'].decode()}")
 
 
 @router.post("/known")
@@ -46,7 +47,7 @@ def client() -> TestClient:
         return PlainTextResponse(f"known: {error}", 418)
 
     api.add_exception_handler(Known, answer)
-    return TestClient(FastPath(api, router.routes), raise_server_exceptions=False)
+    return TestClient(FastPath(api, router.routes, Intake(1000)), raise_server_exceptions=False)
 
 
 def counted(route: str, status: int) -> float:

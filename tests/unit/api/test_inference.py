@@ -126,7 +126,7 @@ def test_tensors_get_the_answer_that_records_get(client: TestClient, path: str) 
 
 
 def test_a_large_request_is_answered_as_a_small_one_is(client: TestClient) -> None:
-    rows = 20_000
+    rows = 10_000
     large = infer(client, tensor("Sex", ["male"] * rows), tensor("Age", [30.0] * rows))
     small = infer(client, tensor("Sex", ["male"]), tensor("Age", [30.0]))
     assert outputs(large)["probabilities"] == outputs(small)["probabilities"] * rows
