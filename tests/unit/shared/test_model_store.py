@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shared import digest
 from shared.errors import VersionNotFound, VersionNotServable
 from shared.manifest import (
     MANIFEST_FILE,
@@ -43,10 +44,11 @@ def contents(folder: Path) -> list[str]:
 
 
 def edit_manifest(version: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """With the digest made anew, so that it is the content that is wrong."""
     path = version / MANIFEST_FILE
-    fields = json.loads(path.read_text())
+    fields = json.loads(digest.check(path.read_bytes(), None))
     change(fields)
-    path.write_text(json.dumps(fields))
+    path.write_bytes(digest.add(json.dumps(fields).encode(), None))
 
 
 # --- publishing and loading ----------------------------------------------------------------------
@@ -102,7 +104,7 @@ def test_everything_is_on_disk_before_a_version_has_its_name(
     assert named_at == [3]
 
 
-@pytest.mark.parametrize("call", [1, 2, 3])
+@pytest.mark.parametrize("call", [1, 2, 3, 4])
 def test_a_volume_that_fails_while_publishing_is_left_as_it_was(
     monkeypatch: pytest.MonkeyPatch, models_dir: Path, model_store: ModelStore, call: int
 ) -> None:
@@ -444,7 +446,7 @@ def twelve_versions(models_dir: Path) -> None:
 def test_the_newest_promoted_versions_are_kept_and_three_rejected_ones(
     models_dir: Path, model_store: ModelStore, keep: int
 ) -> None:
-    removed = model_store.prune(keep, set())
+    removed = model_store.prune(keep, set)
     assert contents(models_dir) == sorted(PROMOTED[-keep:] + REJECTED[-3:])
     assert sorted(removed) == sorted(PROMOTED[:-keep] + REJECTED[:3])
 
@@ -454,9 +456,9 @@ def test_a_served_version_is_never_removed_however_old(
     models_dir: Path, model_store: ModelStore
 ) -> None:
     served = {PROMOTED[0], REJECTED[0]}
-    model_store.prune(1, served)
+    model_store.prune(1, lambda: served)
     assert set(contents(models_dir)) == served | {PROMOTED[-1]} | set(REJECTED[-3:])
-    assert model_store.prune(1, served) == []
+    assert model_store.prune(1, lambda: served) == []
 
 
 def test_removing_leaves_alone_what_is_no_sound_version(
@@ -465,7 +467,7 @@ def test_removing_leaves_alone_what_is_no_sound_version(
     write_manifest(models_dir, VERSION)
     (models_dir / "notes").mkdir()
     model_store.set_current(VERSION)
-    model_store.prune(1, set())
+    model_store.prune(1, set)
     assert contents(models_dir) == [VERSION, "current.json", "notes"]
 
 
