@@ -87,6 +87,13 @@ class ModelStore:
 
     # --- writing: the worker only --------------------------------------------------------------
 
+    def create(self) -> None:
+        """Makes the folder, where there is none yet.
+
+        Not done by each run: where the volume is gone, it would fill the folder it was mounted on.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+
     def new_version(self) -> str:
         """A name later than every sound version's, even when the clock was set back."""
         moment = datetime.now(UTC)
@@ -102,8 +109,10 @@ class ModelStore:
         """A folder on the volume to write a version's files into; gone afterwards.
 
         Also removes what workers that were killed left behind: only one run publishes at a time.
+
+        Raises:
+            OSError: the volume does not take it, or is gone.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
         for leftover in self._folder.glob(f"{_STAGING_PREFIX}*"):
             shutil.rmtree(leftover, ignore_errors=True)
         staging = self._folder / f"{_STAGING_PREFIX}{secrets.token_hex(6)}"

@@ -62,6 +62,7 @@ def publish(
 ) -> str:
     """Publishes the default model as a new version; its name."""
     store = ModelStore(models_dir, signing_key)
+    store.create()
     with store.staging() as staging:
         (staging / ONNX_FILE).write_bytes(exported_pipeline())
         joblib.dump(fitted_pipeline(), staging / PIPELINE_FILE)

@@ -46,6 +46,10 @@ class MainProcess:
     def start(self, worker: str) -> None:
         """`worker` is the name under which this worker's child claims jobs."""
         self._worker = worker
+        try:
+            self._models.create()
+        except OSError as error:
+            log.warning("the models folder cannot be made: %s", error)
         self._background.start()
 
     def hand_back(self) -> None:

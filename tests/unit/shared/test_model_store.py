@@ -36,6 +36,7 @@ def publish_files(
     store: ModelStore, onnx: bytes, version: str = VERSION, **changes: Any
 ) -> Manifest:
     """Publishes a version that holds no more than an ONNX file."""
+    store.create()
     with store.staging() as staging:
         (staging / ONNX_FILE).write_bytes(onnx)
         changes = {"files": digests(staging), **changes}
@@ -131,6 +132,7 @@ def test_a_volume_that_fails_while_publishing_is_left_as_it_was(
 def test_a_staging_folder_is_gone_afterwards_whatever_happened(
     models_dir: Path, model_store: ModelStore
 ) -> None:
+    model_store.create()
     with pytest.raises(RuntimeError), model_store.staging() as staging:
         assert staging.parent == models_dir
         (staging / ONNX_FILE).write_bytes(b"half")
@@ -138,9 +140,22 @@ def test_a_staging_folder_is_gone_afterwards_whatever_happened(
     assert contents(models_dir) == []
 
 
+def test_a_volume_that_is_gone_is_not_made_anew_by_a_run(
+    models_dir: Path, model_store: ModelStore
+) -> None:
+    with pytest.raises(OSError, match="No such file"), model_store.staging():
+        pass
+    assert not models_dir.exists()
+    model_store.create()
+    model_store.create()
+    with model_store.staging() as staging:
+        assert staging.parent == models_dir
+
+
 def test_what_a_killed_worker_left_half_written_is_removed_and_never_listed(
     models_dir: Path, model_store: ModelStore
 ) -> None:
+    model_store.create()
     stack = model_store.staging()
     leftover = stack.__enter__()
     (leftover / MANIFEST_FILE).write_text(manifest().model_dump_json())
