@@ -16,7 +16,7 @@ Python strings (dtype object) for categories, with "" for a missing one."""
 class Feature(BaseModel):
     """One field of a record, and one input tensor of the model."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     kind: Literal["number", "category"]

@@ -17,7 +17,8 @@ VERSION_PATTERN = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    # A field whose name is damaged must not be a field less.
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class FileDigest(_Record):

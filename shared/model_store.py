@@ -1,17 +1,18 @@
-"""Model versions and their life on the volume: published whole, read with their hash checked."""
+"""Model versions and their life on the volume: published whole, read with their digests checked."""
 
 import hashlib
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
+from shared import digest
 from shared.errors import VersionNotFound, VersionNotServable
 from shared.manifest import MANIFEST_FILE, ONNX_FILE, VERSION_PATTERN, FileDigest, Manifest
 from shared.onnx_model import OnnxModel
@@ -24,56 +25,35 @@ KEEP_REJECTED_VERSIONS = 3
 
 
 class ModelStore:
-    """The folder of model versions. Reading needs no more than a read-only mount."""
+    """The folder of model versions. Reading needs no more than a read-only mount.
 
-    def __init__(self, folder: Path) -> None:
+    With a signing key it publishes signed versions, and reads no others.
+    """
+
+    def __init__(self, folder: Path, signing_key: SecretStr | None = None) -> None:
         self._folder = folder
+        self._signing_key = signing_key
 
     # --- reading -------------------------------------------------------------------------------
 
     def manifest(self, version: str) -> Manifest:
         """Raises VersionNotFound, or VersionNotServable with what is wrong with it."""
-        path = self._path(version) / MANIFEST_FILE
-        try:
-            manifest = Manifest.model_validate_json(path.read_bytes())
-        except OSError as error:
-            raise VersionNotServable(
-                f"model version {version}: {MANIFEST_FILE} cannot be read ({error.strerror})"
-            ) from error
-        except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the whole"
-            raise VersionNotServable(
-                f"model version {version}: {MANIFEST_FILE} is damaged: {where}: {first['msg']}"
-            ) from error
-        if manifest.model_version != version:
-            raise VersionNotServable(
-                f"model version {version}: its manifest is that of {manifest.model_version}"
-            )
-        return manifest
+        return _parsed(version, self._read(version, MANIFEST_FILE), self._signing_key)
 
     def load(self, version: str) -> tuple[Manifest, OnnxModel]:
         """A version warmed up to predict, from the very bytes whose hash was checked.
 
         Raises:
             VersionNotFound: there is none of that name.
-            VersionNotServable: it is damaged, or made for another schema.
+            VersionNotServable: it is damaged, made for another schema, or not signed where there is
+                a key.
         """
         manifest = self.manifest(version)
         if not manifest.fits_this_schema:
             raise VersionNotServable(
                 f"model version {version} was trained for other features than this release's"
             )
-        try:
-            onnx = (self._path(version) / ONNX_FILE).read_bytes()
-        except OSError as error:
-            raise VersionNotServable(
-                f"model version {version}: {ONNX_FILE} cannot be read ({error.strerror})"
-            ) from error
-        if _digest(onnx) != manifest.files.get(ONNX_FILE):
-            raise VersionNotServable(
-                f"model version {version}: {ONNX_FILE} is not the file its manifest describes"
-            )
+        onnx = self._read_onnx(manifest)
         try:
             model = OnnxModel(onnx)
             model.warm_up()
@@ -81,9 +61,17 @@ class ModelStore:
             raise VersionNotServable(f"model version {version}: {error}") from error
         return manifest, model
 
+    def versions(self) -> list[str]:
+        """The names of all versions, sound or not, newest first."""
+        try:
+            names = os.listdir(self._folder)
+        except OSError:
+            return []
+        return sorted((n for n in names if VERSION_PATTERN.fullmatch(n)), reverse=True)
+
     def manifests(self) -> Iterator[Manifest]:
         """Those of all versions whose manifest is sound, newest first."""
-        for version in self._versions():
+        for version in self.versions():
             try:
                 yield self.manifest(version)
             except (VersionNotFound, VersionNotServable):
@@ -98,6 +86,13 @@ class ModelStore:
         return version if isinstance(version, str) else None
 
     # --- writing: the worker only --------------------------------------------------------------
+
+    def create(self) -> None:
+        """Makes the folder, where there is none yet.
+
+        Not done by each run: where the volume is gone, it would fill the folder it was mounted on.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
 
     def new_version(self) -> str:
         """A name later than every sound version's, even when the clock was set back."""
@@ -114,8 +109,10 @@ class ModelStore:
         """A folder on the volume to write a version's files into; gone afterwards.
 
         Also removes what workers that were killed left behind: only one run publishes at a time.
+
+        Raises:
+            OSError: the volume does not take it, or is gone.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
         for leftover in self._folder.glob(f"{_STAGING_PREFIX}*"):
             shutil.rmtree(leftover, ignore_errors=True)
         staging = self._folder / f"{_STAGING_PREFIX}{secrets.token_hex(6)}"
@@ -133,58 +130,102 @@ class ModelStore:
 
         Raises:
             VersionNotServable: what was written does not read back as the API would read it.
+            OSError: the volume does not take it.
         """
         for path in staging.iterdir():
             _sync(path)
-        (staging / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2))
+        text = manifest.model_dump_json(indent=2).encode()
+        (staging / MANIFEST_FILE).write_bytes(digest.add(text, self._signing_key))
         _sync(staging / MANIFEST_FILE)
         _sync(staging)
         version = manifest.model_version
         target = self._path(version, must_exist=False)
         is_new = not target.exists()
-        if is_new:
-            staging.rename(target)
-            _sync(self._folder)
         try:
-            return self.load(version)[0]
-        except VersionNotServable:
             if is_new:
-                self.discard(version)
+                staging.rename(target)
+                _sync(self._folder)
+            return self.load(version)[0]
+        except (VersionNotServable, OSError):
+            if is_new:
+                # What is wrong with the volume may stand in the way of this, too.
+                with suppress(VersionNotFound, OSError):
+                    self.discard(version)
             raise
 
     def set_current(self, version: str) -> None:
         """Notes which version is chosen, for API processes that start without Redis."""
         if self.current() == version:
             return
-        temporary = self._folder / f".{_CURRENT_FILE}-{secrets.token_hex(6)}"
-        temporary.write_text(json.dumps({"model_version": version}))
-        _sync(temporary)
-        temporary.replace(self._folder / _CURRENT_FILE)
-        _sync(self._folder)
+        content = json.dumps({"model_version": version}).encode()
+        self._replace(self._folder / _CURRENT_FILE, content)
+
+    def sign(self, version: str) -> bool:
+        """Signs a sound version that was published without the key; False if it is signed already.
+
+        Raises:
+            VersionNotFound: there is none of that name.
+            VersionNotServable: it is damaged, or signed with another key.
+            OSError: the volume does not take the signature.
+        """
+        content = self._read(version, MANIFEST_FILE)
+        if digest.is_signed(content):
+            _parsed(version, content, self._signing_key)
+            return False
+        self._read_onnx(_parsed(version, content, None))
+        signed = digest.add(digest.check(content, None), self._signing_key)
+        self._replace(self._path(version) / MANIFEST_FILE, signed)
+        return True
 
     def discard(self, version: str) -> None:
         shutil.rmtree(self._path(version))
 
-    def prune(self, keep: int, served: set[str]) -> list[str]:
+    def prune(self, keep: int, served: Callable[[], set[str]]) -> list[str]:
         """Removes promoted versions beyond the newest `keep` and rejected ones beyond the newest
-        three, never one of `served`; returns the names of those removed."""
+        three, never one of those served; returns the names of those removed.
+
+        `served` is asked before each, because somebody may choose the next one meanwhile.
+        """
         kept = {"promoted": keep, "rejected": KEEP_REJECTED_VERSIONS}
         removed = []
         for manifest in list(self.manifests()):
             kept[manifest.gate.outcome] -= 1
-            if kept[manifest.gate.outcome] < 0 and manifest.model_version not in served:
+            if kept[manifest.gate.outcome] < 0 and manifest.model_version not in served():
                 self.discard(manifest.model_version)
                 removed.append(manifest.model_version)
         return removed
 
     # -------------------------------------------------------------------------------------------
 
-    def _versions(self) -> list[str]:
+    def _read(self, version: str, name: str) -> bytes:
         try:
-            names = os.listdir(self._folder)
+            return (self._path(version) / name).read_bytes()
+        except OSError as error:
+            raise VersionNotServable(
+                f"model version {version}: {name} cannot be read ({error.strerror})"
+            ) from error
+
+    def _read_onnx(self, manifest: Manifest) -> bytes:
+        version = manifest.model_version
+        onnx = self._read(version, ONNX_FILE)
+        if _digest(onnx) != manifest.files.get(ONNX_FILE):
+            raise VersionNotServable(
+                f"model version {version}: {ONNX_FILE} is not the file its manifest describes"
+            )
+        return onnx
+
+    def _replace(self, path: Path, content: bytes) -> None:
+        """Whoever reads the file gets the old content or the new, whole."""
+        temporary = self._folder / f".{path.name}-{secrets.token_hex(6)}"
+        try:
+            temporary.write_bytes(content)
+            _sync(temporary)
+            temporary.replace(path)
         except OSError:
-            return []
-        return sorted((n for n in names if VERSION_PATTERN.fullmatch(n)), reverse=True)
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync(path.parent)
 
     def _path(self, version: str, *, must_exist: bool = True) -> Path:
         # The name may come from a client or from Redis: it never becomes a path unless it matches.
@@ -192,6 +233,25 @@ class ModelStore:
         if not VERSION_PATTERN.fullmatch(version) or (must_exist and not path.is_dir()):
             raise VersionNotFound(f"there is no model version {version[:80]!r}; see GET /models")
         return path
+
+
+def _parsed(version: str, content: bytes, key: SecretStr | None) -> Manifest:
+    """A version's manifest, from the very bytes whose digest was checked."""
+    try:
+        manifest = Manifest.model_validate_json(digest.check(content, key))
+    except digest.DigestWrong as error:
+        raise VersionNotServable(f"model version {version}: {MANIFEST_FILE} {error}") from error
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise VersionNotServable(
+            f"model version {version}: {MANIFEST_FILE} is damaged: {where}: {first['msg']}"
+        ) from error
+    if manifest.model_version != version:
+        raise VersionNotServable(
+            f"model version {version}: its manifest is that of {manifest.model_version}"
+        )
+    return manifest
 
 
 def digests(folder: Path) -> dict[str, FileDigest]:

@@ -14,9 +14,13 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from shared.external_data import has_external_data
 from shared.features import FEATURES, Columns
 from shared.passenger import EXAMPLES
 from shared.record import to_columns, to_records
+
+_NOWHERE = "/dev/null/model.onnx-holds-all-its-data"
+"""Where onnxruntime looks for external data: no file can be there, as /dev/null is no folder."""
 
 _LABEL, _PROBABILITIES = "label", "probabilities"
 OUTPUT_NAMES = (_LABEL, _PROBABILITIES)
@@ -27,11 +31,16 @@ class OnnxModel:
     """A loaded ONNX classifier; safe to call from several threads at once.
 
     Raises:
-        ValueError: the bytes are no ONNX model, or one with other inputs or outputs than
-            `FEATURES` and `OUTPUT_NAMES`.
+        ValueError: the bytes are no ONNX model, or one with external data, or with other inputs or
+            outputs than `FEATURES` and `OUTPUT_NAMES`.
     """
 
     def __init__(self, onnx: bytes) -> None:
+        if has_external_data(onnx):
+            raise ValueError(
+                "the model has external data: it names other files, which are never read. Save it "
+                "with all its tensors inside"
+            )
         options = onnxruntime.SessionOptions()
         # By default onnxruntime takes a thread per physical core of the host, whatever the
         # container's limit (onnxruntime#29510).
@@ -39,13 +48,18 @@ class OnnxModel:
         options.inter_op_num_threads = 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         options.log_severity_level = 4
+        # Should onnxruntime find external data where the check above did not: by default it opens
+        # files relative to the working directory, and outside of it.
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", _NOWHERE
+        )
         try:
             self._session = onnxruntime.InferenceSession(
                 onnx, options, providers=["CPUExecutionProvider"]
             )
         # onnxruntime's exceptions share no base but this.
         except Exception as error:
-            raise ValueError(f"onnxruntime cannot load the model: {error}") from error
+            raise ValueError(f"onnxruntime cannot load the model: {_in_one_line(error)}") from error
         inputs = sorted(tensor.name for tensor in self._session.get_inputs())
         outputs = tuple(tensor.name for tensor in self._session.get_outputs())
         expected = sorted(feature.name for feature in FEATURES)
@@ -69,4 +83,8 @@ class OnnxModel:
         try:
             self.predict(to_columns(to_records(EXAMPLES)))
         except Exception as error:
-            raise ValueError(f"the model does not predict: {error}") from error
+            raise ValueError(f"the model does not predict: {_in_one_line(error)}") from error
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import joblib
+from pydantic import SecretStr
 from sklearn.pipeline import Pipeline
 
 from shared.manifest import (
@@ -57,9 +58,11 @@ def publish(
     data_sha256: str = "0" * 64,
     job_id: str = JOB_ID,
     version: str | None = None,
+    signing_key: SecretStr | None = None,
 ) -> str:
     """Publishes the default model as a new version; its name."""
-    store = ModelStore(models_dir)
+    store = ModelStore(models_dir, signing_key)
+    store.create()
     with store.staging() as staging:
         (staging / ONNX_FILE).write_bytes(exported_pipeline())
         joblib.dump(fitted_pipeline(), staging / PIPELINE_FILE)

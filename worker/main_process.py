@@ -33,7 +33,7 @@ class MainProcess:
         self._jobs = JobStore(client)
         self._queue = JobQueue(celery_application(url), client)
         self._version_key = VersionKey(client)
-        self._models = ModelStore(settings.models_dir)
+        self._models = ModelStore(settings.models_dir, settings.signing_key)
         self._worker = ""
         self._ended = threading.Event()
         self._background = Background(
@@ -46,6 +46,10 @@ class MainProcess:
     def start(self, worker: str) -> None:
         """`worker` is the name under which this worker's child claims jobs."""
         self._worker = worker
+        try:
+            self._models.create()
+        except OSError as error:
+            log.warning("the models folder cannot be made: %s", error)
         self._background.start()
 
     def hand_back(self) -> None:
@@ -68,9 +72,11 @@ class MainProcess:
                     self._models.set_current(reading.version)
                 said = ""
             except (VersionNotFound, VersionNotServable, OSError) as error:
-                if said != str(error):
-                    said = str(error)
-                    log.warning("the version key is not noted on the volume: %s", error)
+                # The words alone: the name of the file that was tried is another each time.
+                reason = getattr(error, "strerror", None) or str(error)
+                if said != reason:
+                    said = reason
+                    log.warning("the version key is not noted on the volume: %s", reason)
 
     def _train_first_model(self, stop: threading.Event) -> None:
         """So that predictions work soon after a first start, or one with a new record schema."""

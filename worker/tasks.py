@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 def train(task: "Task[[str], None]", job_id: str) -> None:
     """Looks at a job; returns at once if it is not queued (any more)."""
     client = connect(settings.redis_url_with_password())
-    jobs, models = JobStore(client), ModelStore(settings.models_dir)
-    version_key = VersionKey(client)
+    jobs, version_key = JobStore(client), VersionKey(client)
+    models = ModelStore(settings.models_dir, settings.signing_key)
     try:
         attempt = jobs.claim(job_id, worker_name(str(task.request.hostname), os.getppid()))
     except redis.RedisError as error:
@@ -96,10 +96,13 @@ def _served_version(models: ModelStore, version_key: VersionKey) -> str | None:
 
 def _prune(models: ModelStore, version_key: VersionKey, jobs: JobStore) -> None:
     """Removes old and unwanted versions; none unless Redis says which one is served."""
+
+    def served() -> set[str]:
+        return {name for name in (version_key.get(), models.current()) if name}
+
     try:
-        served = {version_key.get(), models.current()} - {None}
-        removed = models.prune(settings.keep_versions, {name for name in served if name})
-        for version in jobs.unwanted_versions() - served:
+        removed = models.prune(settings.keep_versions, served)
+        for version in jobs.unwanted_versions() - served():
             with suppress(VersionNotFound):
                 models.discard(version)
                 removed.append(version)

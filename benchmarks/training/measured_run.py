@@ -72,11 +72,12 @@ def _peak_mb() -> float:
 
 def main() -> None:
     table, models_dir = sys.argv[1:]
-    run = MeasuredRun()
+    run, store = MeasuredRun(), ModelStore(Path(models_dir))
+    store.create()
     manifest = run_pipeline(
         run,
         training_data=table,
-        model_store=ModelStore(Path(models_dir)),
+        model_store=store,
         served_version=lambda: None,
         promotion_tolerance=0.01,
     )

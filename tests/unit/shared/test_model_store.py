@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import SecretStr
 
+from shared import digest
 from shared.errors import VersionNotFound, VersionNotServable
 from shared.manifest import (
     MANIFEST_FILE,
@@ -21,6 +24,7 @@ from shared.manifest import (
 from shared.model_store import ModelStore, digests
 from shared.onnx_model import OnnxModel
 from shared.passenger import EXAMPLES
+from tests.external_data import PLACES, with_external_data
 from tests.unit.manifests import VERSION, manifest, write_manifest
 from tests.unit.records import columns
 from tests.versions import exported_pipeline, publish
@@ -32,6 +36,7 @@ def publish_files(
     store: ModelStore, onnx: bytes, version: str = VERSION, **changes: Any
 ) -> Manifest:
     """Publishes a version that holds no more than an ONNX file."""
+    store.create()
     with store.staging() as staging:
         (staging / ONNX_FILE).write_bytes(onnx)
         changes = {"files": digests(staging), **changes}
@@ -43,10 +48,11 @@ def contents(folder: Path) -> list[str]:
 
 
 def edit_manifest(version: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """With the digest made anew, so that it is the content that is wrong."""
     path = version / MANIFEST_FILE
-    fields = json.loads(path.read_text())
+    fields = json.loads(digest.check(path.read_bytes(), None))
     change(fields)
-    path.write_text(json.dumps(fields))
+    path.write_bytes(digest.add(json.dumps(fields).encode(), None))
 
 
 # --- publishing and loading ----------------------------------------------------------------------
@@ -73,9 +79,9 @@ def test_a_published_version_holds_its_files_with_their_digests_and_nothing_else
     assert contents(models_dir / version) == sorted([MANIFEST_FILE, ONNX_FILE, PIPELINE_FILE])
     listed = json.loads((models_dir / version / MANIFEST_FILE).read_text())["files"]
     assert set(listed) == {ONNX_FILE, PIPELINE_FILE}
-    for name, digest in listed.items():
+    for name, found in listed.items():
         content = (models_dir / version / name).read_bytes()
-        assert digest == {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+        assert found == {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
 
 
 def test_everything_is_on_disk_before_a_version_has_its_name(
@@ -102,7 +108,7 @@ def test_everything_is_on_disk_before_a_version_has_its_name(
     assert named_at == [3]
 
 
-@pytest.mark.parametrize("call", [1, 2, 3])
+@pytest.mark.parametrize("call", [1, 2, 3, 4])
 def test_a_volume_that_fails_while_publishing_is_left_as_it_was(
     monkeypatch: pytest.MonkeyPatch, models_dir: Path, model_store: ModelStore, call: int
 ) -> None:
@@ -126,6 +132,7 @@ def test_a_volume_that_fails_while_publishing_is_left_as_it_was(
 def test_a_staging_folder_is_gone_afterwards_whatever_happened(
     models_dir: Path, model_store: ModelStore
 ) -> None:
+    model_store.create()
     with pytest.raises(RuntimeError), model_store.staging() as staging:
         assert staging.parent == models_dir
         (staging / ONNX_FILE).write_bytes(b"half")
@@ -133,9 +140,22 @@ def test_a_staging_folder_is_gone_afterwards_whatever_happened(
     assert contents(models_dir) == []
 
 
+def test_a_volume_that_is_gone_is_not_made_anew_by_a_run(
+    models_dir: Path, model_store: ModelStore
+) -> None:
+    with pytest.raises(OSError, match="No such file"), model_store.staging():
+        pass
+    assert not models_dir.exists()
+    model_store.create()
+    model_store.create()
+    with model_store.staging() as staging:
+        assert staging.parent == models_dir
+
+
 def test_what_a_killed_worker_left_half_written_is_removed_and_never_listed(
     models_dir: Path, model_store: ModelStore
 ) -> None:
+    model_store.create()
     stack = model_store.staging()
     leftover = stack.__enter__()
     (leftover / MANIFEST_FILE).write_text(manifest().model_dump_json())
@@ -285,6 +305,176 @@ def test_a_sound_file_that_is_no_model_of_this_schema_is_refused(
         model_store.load(version.name)
 
 
+@pytest.mark.parametrize("key", [None, SecretStr("a key")])
+@pytest.mark.parametrize("name", [MANIFEST_FILE, ONNX_FILE])
+def test_a_version_with_a_flipped_bit_is_refused_wherever_it_is(
+    models_dir: Path, name: str, key: SecretStr | None
+) -> None:
+    store = ModelStore(models_dir, key)
+    version = publish(models_dir, signing_key=key)
+    path = models_dir / version / name
+    sound = path.read_bytes()
+    for bit in random.Random(4).sample(range(len(sound) * 8), 500):
+        damaged = bytearray(sound)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        with pytest.raises(VersionNotServable, match=version):
+            store.load(version)
+    path.write_bytes(sound)
+    assert store.load(version)[0].model_version == version
+
+
+@pytest.mark.parametrize("name", [MANIFEST_FILE, ONNX_FILE])
+def test_a_version_cut_off_anywhere_is_refused(
+    models_dir: Path, model_store: ModelStore, name: str
+) -> None:
+    version = publish(models_dir)
+    path = models_dir / version / name
+    sound = path.read_bytes()
+    lengths = {*range(0, len(sound), 97), *range(len(sound) - 100, len(sound))}
+    for length in lengths:
+        path.write_bytes(sound[:length])
+        with pytest.raises(VersionNotServable, match=version):
+            model_store.load(version)
+
+
+def test_a_version_from_before_there_were_digests_still_loads(
+    models_dir: Path, model_store: ModelStore
+) -> None:
+    version = publish(models_dir)
+    path = models_dir / version / MANIFEST_FILE
+    path.write_bytes(digest.check(path.read_bytes(), None))
+    assert b"digest" not in path.read_bytes()
+    assert model_store.load(version)[0].model_version == version
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_version_with_external_data_is_refused_by_worker_and_api(
+    models_dir: Path, model_store: ModelStore, place: str
+) -> None:
+    with pytest.raises(VersionNotServable, match="external data"):
+        publish_files(model_store, PLACES[place]("weights.bin"))
+    assert contents(models_dir) == []
+    version = models_dir / publish(models_dir)
+    (version / ONNX_FILE).write_bytes(with_external_data(exported_pipeline(), "weights.bin"))
+    found = digests(version)[ONNX_FILE].model_dump()
+    edit_manifest(version, lambda fields: fields["files"].update({ONNX_FILE: found}))
+    with pytest.raises(VersionNotServable, match="external data"):
+        model_store.load(version.name)
+
+
+def test_a_volume_that_cannot_even_say_what_it_has_is_an_error_in_words(
+    monkeypatch: pytest.MonkeyPatch, models_dir: Path, model_store: ModelStore
+) -> None:
+    version = publish(models_dir)
+
+    def stale(_: Path) -> bool:
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr(Path, "is_dir", stale)
+    with pytest.raises(VersionNotServable, match="Stale file handle"):
+        model_store.load(version)
+
+
+# --- signatures ----------------------------------------------------------------------------------
+
+KEY, OTHER_KEY = SecretStr("a key of ours"), SecretStr("another's")
+
+
+def test_with_a_key_what_is_published_is_signed_and_loads(models_dir: Path) -> None:
+    version = publish(models_dir, signing_key=KEY)
+    assert digest.is_signed((models_dir / version / MANIFEST_FILE).read_bytes())
+    assert ModelStore(models_dir, KEY).load(version)[0].model_version == version
+
+
+@pytest.mark.parametrize(
+    ("published_with", "read_with", "why"),
+    [
+        (None, KEY, "make sign"),
+        (OTHER_KEY, KEY, "another key"),
+        (KEY, None, "LIFEBOAT_SIGNING_KEY"),
+    ],
+)
+def test_a_version_of_another_key_is_neither_loaded_nor_listed(
+    models_dir: Path, published_with: SecretStr | None, read_with: SecretStr | None, why: str
+) -> None:
+    version = publish(models_dir, signing_key=published_with)
+    store = ModelStore(models_dir, read_with)
+    with pytest.raises(VersionNotServable, match=why):
+        store.load(version)
+    assert list(store.manifests()) == []
+    assert store.versions() == [version]
+
+
+def test_a_signed_manifest_moved_to_another_version_is_refused(models_dir: Path) -> None:
+    first, second = (publish(models_dir, signing_key=KEY) for _ in range(2))
+    shutil.copy(models_dir / first / MANIFEST_FILE, models_dir / second)
+    with pytest.raises(VersionNotServable, match=first):
+        ModelStore(models_dir, KEY).load(second)
+
+
+@pytest.mark.parametrize("has_digest", [True, False])
+def test_a_version_that_was_there_before_the_key_is_signed_in_place(
+    models_dir: Path, has_digest: bool
+) -> None:
+    version = publish(models_dir)
+    path = models_dir / version / MANIFEST_FILE
+    if not has_digest:
+        path.write_bytes(digest.check(path.read_bytes(), None) + b"\n")
+    before, store = ModelStore(models_dir).manifest(version), ModelStore(models_dir, KEY)
+    assert store.sign(version)
+    signed = path.read_bytes()
+    assert store.load(version)[0] == before
+    assert not store.sign(version), "it is signed already"
+    assert path.read_bytes() == signed
+    assert contents(models_dir) == [version]
+
+
+def forge(version: Path) -> None:
+    """As one does who has no key."""
+    path = version / MANIFEST_FILE
+    path.write_bytes(path.read_bytes().replace(b'"sha256:', b'"hmac-sha256:'))
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"), [*DAMAGES[:7], *DAMAGES[8:12], (forge, "another key")]
+)
+def test_a_damaged_version_is_not_signed(
+    models_dir: Path, damage: Callable[[Path], None], named: str
+) -> None:
+    version = publish(models_dir)
+    damage(models_dir / version)
+    path = models_dir / version / MANIFEST_FILE
+    before = path.read_bytes()
+    with pytest.raises(VersionNotServable, match=named):
+        ModelStore(models_dir, KEY).sign(version)
+    assert path.read_bytes() == before
+
+
+def test_a_volume_that_fails_while_signing_leaves_the_version_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, models_dir: Path
+) -> None:
+    version = publish(models_dir)
+    before = (models_dir / version / MANIFEST_FILE).read_bytes()
+
+    def fail(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        ModelStore(models_dir, KEY).sign(version)
+    assert (models_dir / version / MANIFEST_FILE).read_bytes() == before
+    assert contents(models_dir) == [version]
+
+
+def test_a_store_does_not_show_its_key() -> None:
+    store = ModelStore(Path("models"), KEY)
+    assert KEY.get_secret_value() not in repr(store) + repr(vars(store))
+
+
+# -------------------------------------------------------------------------------------------------
+
+
 def test_the_scikit_learn_file_is_not_needed_to_serve(
     models_dir: Path, model_store: ModelStore
 ) -> None:
@@ -409,6 +599,7 @@ def test_the_choice_survives_a_volume_that_is_full(
     with pytest.raises(OSError):
         model_store.set_current(FAR_FUTURE)
     assert model_store.current() == VERSION
+    assert contents(models_dir) == ["current.json"]
 
 
 @pytest.mark.parametrize(
@@ -444,7 +635,7 @@ def twelve_versions(models_dir: Path) -> None:
 def test_the_newest_promoted_versions_are_kept_and_three_rejected_ones(
     models_dir: Path, model_store: ModelStore, keep: int
 ) -> None:
-    removed = model_store.prune(keep, set())
+    removed = model_store.prune(keep, set)
     assert contents(models_dir) == sorted(PROMOTED[-keep:] + REJECTED[-3:])
     assert sorted(removed) == sorted(PROMOTED[:-keep] + REJECTED[:3])
 
@@ -454,9 +645,25 @@ def test_a_served_version_is_never_removed_however_old(
     models_dir: Path, model_store: ModelStore
 ) -> None:
     served = {PROMOTED[0], REJECTED[0]}
-    model_store.prune(1, served)
+    model_store.prune(1, lambda: served)
     assert set(contents(models_dir)) == served | {PROMOTED[-1]} | set(REJECTED[-3:])
-    assert model_store.prune(1, served) == []
+    assert model_store.prune(1, lambda: served) == []
+
+
+def test_a_version_chosen_while_others_are_removed_stays(
+    models_dir: Path, model_store: ModelStore
+) -> None:
+    names = [write_manifest(models_dir, f"2026010{day}-000000-aaaaaa") for day in range(1, 5)]
+    asked = 0
+
+    def served() -> set[str]:
+        nonlocal asked
+        asked += 1
+        # The oldest is chosen when the first has just been removed.
+        return set() if asked == 1 else {names[0]}
+
+    assert model_store.prune(1, served) == [names[2], names[1]]
+    assert contents(models_dir) == [names[0], names[3]]
 
 
 def test_removing_leaves_alone_what_is_no_sound_version(
@@ -465,7 +672,7 @@ def test_removing_leaves_alone_what_is_no_sound_version(
     write_manifest(models_dir, VERSION)
     (models_dir / "notes").mkdir()
     model_store.set_current(VERSION)
-    model_store.prune(1, set())
+    model_store.prune(1, set)
     assert contents(models_dir) == [VERSION, "current.json", "notes"]
 
 

@@ -53,6 +53,11 @@ class ScriptedRun:
 
 
 @pytest.fixture(autouse=True)
+def a_volume(model_store: ModelStore) -> None:
+    model_store.create()
+
+
+@pytest.fixture(autouse=True)
 def quick_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run on the default table fits nothing anew."""
     # The real ones are made before anything stands in for them.

@@ -1,0 +1,183 @@
+"""The models volume is full, read-only or gone: a run says so, and predictions go on."""
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.model_store import ModelStore
+from shared.redis_keys import ACTIVE_JOB, VERSION
+from tests.processes import Api, Process, Stack, wait_for
+from tests.versions import publish
+
+_SIZE = 8 * 1024 * 1024
+_IN_CI = os.environ.get("CI") == "true"
+
+
+def _as_root(*command: str) -> None:
+    # GitHub's runners are not root, and may.
+    sudo = ["sudo", "-n"] if os.geteuid() != 0 and _IN_CI else []
+    done = subprocess.run([*sudo, *command], capture_output=True, text=True, timeout=30)
+    if done.returncode:
+        raise OSError(f"{' '.join(command)}: {done.stderr.strip()}")
+
+
+class Volume:
+    """A small file system of its own, kept in one place and seen by the product in another."""
+
+    def __init__(self, folder: Path) -> None:
+        self.models_dir = folder / "seen" / "models"
+        self._seen = folder / "seen"
+        self._kept = folder / "kept"
+        self._ballast = self._kept / "ballast"
+
+    def start(self) -> None:
+        """Raises OSError where mounting is not allowed."""
+        self._seen.mkdir()
+        self._kept.mkdir()
+        options = f"size={_SIZE},uid={os.getuid()},gid={os.getgid()}"
+        _as_root("mount", "-t", "tmpfs", "-o", options, "lifeboat-test", str(self._kept))
+        self.bring_back()
+        self.models_dir.mkdir()
+
+    def fill(self, *, free: int) -> None:
+        """Leaves no more than so many bytes."""
+        self._ballast.write_bytes(b"\0" * (shutil.disk_usage(self._kept).free - free))
+
+    def make_read_only(self) -> None:
+        _as_root("mount", "-o", "remount,ro", str(self._kept))
+
+    def take_away(self) -> None:
+        """Whoever looks finds the empty folder that it was mounted on."""
+        _as_root("umount", "--lazy", str(self._seen))
+
+    def bring_back(self) -> None:
+        _as_root("mount", "--bind", str(self._kept), str(self._seen))
+
+    def mend(self) -> None:
+        """Whatever a test did to it."""
+        _as_root("mount", "-o", "remount,rw", str(self._kept))
+        self._ballast.unlink(missing_ok=True)
+        if not os.path.ismount(self._seen):
+            self.bring_back()
+
+    def end(self) -> None:
+        for mount_point in (self._seen, self._kept):
+            while os.path.ismount(mount_point):
+                _as_root("umount", "--lazy", str(mount_point))
+
+
+class Running:
+    """An API and a worker over such a volume, with two versions on it."""
+
+    def __init__(self, folder: Path, volume: Volume, training_data: str) -> None:
+        self.volume = volume
+        self.stack = Stack(folder, training_data=training_data)
+        self.stack.models_dir = volume.models_dir
+        self.store = ModelStore(volume.models_dir)
+        self.older, self.newer = (publish(volume.models_dir, roc_auc=0.5) for _ in range(2))
+        self.choose(self.newer)
+        self.api: Api = self.stack.start_api()
+        self.worker: Process = self.stack.start_worker()
+        self.api.wait_for_version(self.newer)
+
+    def choose(self, version: str) -> None:
+        self.stack.redis.client.set(VERSION, version)
+
+    def assert_run_fails(self, reason: str) -> None:
+        before = self.api.version()
+        assert before is not None
+        job = self.api.wait_for_end(self.api.run_pipeline())
+        assert (job["status"], job["stage"], job["attempts"]) == ("failed", "publish", 1), job
+        assert job["error"] == f"the models volume does not take the version: {reason}"
+        assert self.stack.redis.client.get(ACTIVE_JOB) is None
+        assert self.api.version() == before
+
+    def assert_run_succeeds(self) -> None:
+        before = self.store.versions()
+        job = self.api.wait_for_end(self.api.run_pipeline())
+        assert job["status"] == "succeeded", job
+        (new,) = set(self.store.versions()) - set(before)
+        self.api.wait_for_version(new)
+
+    def left(self) -> list[str]:
+        """What is on the volume beside versions and the note of the choice."""
+        names = {path.name for path in self.volume.models_dir.iterdir()}
+        return sorted(names - {*self.store.versions(), "current.json"})
+
+
+@pytest.fixture(scope="module")
+def running_once(tmp_path_factory: pytest.TempPathFactory, small_table: str) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("volume")
+    volume = Volume(folder)
+    try:
+        try:
+            volume.start()
+        except OSError as error:
+            if _IN_CI:
+                raise
+            pytest.skip(f"these tests mount a small file system, which only root may: {error}")
+        running = Running(folder, volume, small_table)
+        yield running
+        running.stack.end()
+    finally:
+        volume.end()
+
+
+@pytest.fixture
+def running(running_once: Running) -> Iterator[Running]:
+    yield running_once
+    running_once.volume.mend()
+
+
+# 30,000 bytes are enough for the ONNX file and not for the pipeline beside it.
+@pytest.mark.parametrize("free", [0, 30_000])
+def test_a_run_that_finds_the_volume_full_fails_and_leaves_nothing(
+    running: Running, free: int
+) -> None:
+    before = running.store.versions()
+    running.volume.fill(free=free)
+    running.assert_run_fails("No space left on device")
+    assert running.store.versions() == before
+    assert running.left() == []
+    running.volume.mend()
+    running.assert_run_succeeds()
+
+
+def test_a_read_only_volume_fails_runs_and_no_prediction_or_swap(running: Running) -> None:
+    before = running.store.versions()
+    running.volume.make_read_only()
+    running.assert_run_fails("Read-only file system")
+    assert running.store.versions() == before
+    assert running.left() == []
+    # The choice of a version still reaches the API; the worker says once that it cannot note it, and
+    # notes it when it can.
+    told = running.worker.output().count("not noted on the volume")
+    running.choose(running.older)
+    running.api.wait_for_version(running.older)
+    threading.Event().wait(3)
+    assert running.worker.output().count("not noted on the volume") == told + 1
+    running.volume.mend()
+    wait_for(lambda: running.store.current() == running.older)
+    running.assert_run_succeeds()
+
+
+def test_a_volume_that_is_gone_fails_runs_and_no_prediction(running: Running) -> None:
+    served = running.api.version()
+    chosen = running.older if served != running.older else running.newer
+    running.volume.take_away()
+    running.assert_run_fails("No such file or directory")
+    lines = len(running.api.log().splitlines())
+    running.choose(chosen)
+    wait_for(lambda: chosen in running.api.log().splitlines()[-1])
+    assert running.api.version() == served
+    (line,) = running.api.log().splitlines()[lines:]
+    assert "refused" in line and str(served) in line
+    running.volume.bring_back()
+    running.api.wait_for_version(chosen)
+    assert running.left() == []
+    running.assert_run_succeeds()

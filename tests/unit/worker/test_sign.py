@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from shared.manifest import MANIFEST_FILE, ONNX_FILE
+from shared.model_store import ModelStore
+from tests.versions import publish
+from worker import sign
+
+KEY = "a key of ours"
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch, models_dir: Path) -> None:
+    monkeypatch.setenv("LIFEBOAT_MODELS_DIR", str(models_dir))
+    monkeypatch.setenv("LIFEBOAT_SIGNING_KEY", KEY)
+
+
+def test_the_versions_that_were_there_are_signed_and_told(
+    models_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = publish(models_dir)
+    after = publish(models_dir, signing_key=SecretStr(KEY))
+    assert sign.main() == 0
+    assert capsys.readouterr().out == f"{after}: was signed already\n{before}: signed\n"
+    store = ModelStore(models_dir, SecretStr(KEY))
+    assert [manifest.model_version for manifest in store.manifests()] == [after, before]
+    assert sign.main() == 0
+
+
+def test_damaged_ones_are_refused_with_a_line_each_and_the_others_signed(
+    models_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sound, damaged = publish(models_dir), publish(models_dir)
+    foreign = publish(models_dir, signing_key=SecretStr("another's"))
+    (models_dir / damaged / ONNX_FILE).write_bytes(b"damaged")
+    assert sign.main() == 1
+    told = capsys.readouterr()
+    assert told.out == f"{sound}: signed\n"
+    refused = dict(line.split(": refused: ") for line in told.err.splitlines())
+    assert refused.keys() == {foreign, damaged}
+    assert "another key" in refused[foreign] and ONNX_FILE in refused[damaged]
+    assert KEY not in told.out + told.err
+
+
+def test_a_volume_that_does_not_take_a_signature_is_told(
+    monkeypatch: pytest.MonkeyPatch, models_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    version = publish(models_dir)
+
+    def refuse(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    assert sign.main() == 1
+    assert capsys.readouterr().err == f"{version}: not signed: Read-only file system\n"
+
+
+def test_without_a_key_there_is_nothing_to_sign_with(
+    monkeypatch: pytest.MonkeyPatch, models_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("LIFEBOAT_SIGNING_KEY")
+    version = publish(models_dir)
+    before = (models_dir / version / MANIFEST_FILE).read_bytes()
+    assert sign.main() == 2
+    assert "LIFEBOAT_SIGNING_KEY" in capsys.readouterr().err
+    assert (models_dir / version / MANIFEST_FILE).read_bytes() == before
+
+
+def test_an_empty_volume_has_nothing_to_sign(capsys: pytest.CaptureFixture[str]) -> None:
+    assert sign.main() == 0
+    assert capsys.readouterr().out == ""
