@@ -44,6 +44,11 @@ def _ask_to_stop_and_wait_until_refused(api: Api) -> None:
         assert api.is_running(), "the port was open until the end"
 
 
+def _wait_until_ended(api: Api, processes: int) -> None:
+    ended = "Finished server process"
+    wait_for(lambda: api.log().count(ended) == processes, seconds=120)
+
+
 def test_a_rolling_restart_loses_no_request_and_refuses_no_connection(
     stack: Stack, times: Times, figure: Figure
 ) -> None:
@@ -53,9 +58,7 @@ def test_a_rolling_restart_loses_no_request_and_refuses_no_connection(
     with _clients(api, small=4, large=1) as clients:
         for restart in range(1, restarts + 1):
             api.send(signal.SIGHUP)
-            wait_for(
-                lambda n=2 * restart: api.log().count("Finished server process") == n, seconds=120
-            )  # type: ignore[misc]
+            _wait_until_ended(api, 2 * restart)
     for client in clients:
         assert (client.refused, client.lost_when_new, client.lost_when_kept) == ([], [], [])
         assert client.wrong == []
