@@ -6,7 +6,6 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from functools import partial
 
 import pytest
 
@@ -45,8 +44,9 @@ def _ask_to_stop_and_wait_until_refused(api: Api) -> None:
         assert api.is_running(), "the port was open until the end"
 
 
-def _ended_processes(api: Api, count: int) -> bool:
-    return api.log().count("Finished server process") == count
+def _wait_until_ended(api: Api, processes: int) -> None:
+    ended = "Finished server process"
+    wait_for(lambda: api.log().count(ended) == processes, seconds=120)
 
 
 def test_a_rolling_restart_loses_no_request_and_refuses_no_connection(
@@ -58,8 +58,7 @@ def test_a_rolling_restart_loses_no_request_and_refuses_no_connection(
     with _clients(api, small=4, large=1) as clients:
         for restart in range(1, restarts + 1):
             api.send(signal.SIGHUP)
-            ended = partial(_ended_processes, api, 2 * restart)
-            wait_for(ended, seconds=120)
+            _wait_until_ended(api, 2 * restart)
     for client in clients:
         assert (client.refused, client.lost_when_new, client.lost_when_kept) == ([], [], [])
         assert client.wrong == []
