@@ -1,12 +1,24 @@
-"""The bodies of answers beside `Job` and `Manifest`, and the errors that routes document."""
+"""The ids in paths, the bodies of answers beside `Job` and `Manifest`, and the errors that routes
+document."""
 
+import re
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict
 
-from shared.job import Job, JobStatus
-from shared.manifest import Metrics, TrainingData
+from shared.job import JOB_ID_PATTERN, Job, JobStatus
+from shared.manifest import VERSION_PATTERN, Metrics, TrainingData
+
+
+def _id(pattern: re.Pattern[str], example: str) -> Any:
+    # Documented only: the stores check it, and what is no id is unknown, 404, and not 422.
+    return Path(json_schema_extra={"pattern": f"^{pattern.pattern}$"}, examples=[example])
+
+
+JobId = Annotated[str, _id(JOB_ID_PATTERN, "04d8e84b92d2a8a33813b1c238609411")]
+VersionName = Annotated[str, _id(VERSION_PATTERN, "20261124-003726-e5f42c")]
 
 
 def _example(**fields: Any) -> ConfigDict:
@@ -185,6 +197,7 @@ BAD_TENSORS = _error(400, "Which tensor, which row, why.", InferenceError)
 NOT_SERVED = _error(404, "That model, or that version of it, is not served.", InferenceError)
 BUSY_V2 = _error(503, _BUSY, InferenceError)
 NO_MODEL_V2 = _error(503, f"No model yet, or: {_BUSY}", InferenceError)
+NO_TEXT = _error(400, "The body is no text.")
 NO_REDIS = _error(503, f"Redis does not answer, or: {_BUSY}")
 NO_JOB = _error(404, "There is no such job.")
 JOB_ENDED = _error(409, "The job has already ended.")

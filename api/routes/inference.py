@@ -24,6 +24,7 @@ from api.schemas import (
     ServerLive,
     ServerReady,
     TensorMetadata,
+    VersionName,
 )
 from shared.errors import BadTensors, ModelNotFound
 
@@ -73,13 +74,19 @@ short_way = APIRouter()
 """What OpenAPI describes as `/v2/models/{name}/infer`, for `api.fast_path` alone."""
 
 
-def _named(name: Annotated[str, Path(examples=[MODEL_NAME])], holder: HolderDep) -> ServedModel:
+# Documented only: another name is 404.
+_NAME = Path(json_schema_extra={"enum": [MODEL_NAME]})
+
+
+def _named(name: Annotated[str, _NAME], holder: HolderDep) -> ServedModel:
     if name != MODEL_NAME:
         raise ModelNotFound(f"there is no model of that name; this server has {MODEL_NAME!r}")
     return served_model(holder)
 
 
-def _versioned(model_version: str, served: Annotated[ServedModel, Depends(_named)]) -> ServedModel:
+def _versioned(
+    model_version: VersionName, served: Annotated[ServedModel, Depends(_named)]
+) -> ServedModel:
     if model_version != served.version:
         raise ModelNotFound(
             f"that version is not served; {served.version} is, and PUT /models/current chooses"

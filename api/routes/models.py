@@ -8,11 +8,13 @@ from api.schemas import (
     BUSY,
     KEY_NEEDED,
     NO_REDIS,
+    NO_TEXT,
     NO_VERSION,
     NOT_SERVABLE,
     ModelChoice,
     Models,
     ModelVersion,
+    VersionName,
 )
 from shared.manifest import Manifest
 from shared.model_store import ModelStore
@@ -27,14 +29,14 @@ def get_models(models: ModelStoreDep, holder: HolderDep) -> Models:
 
 
 @router.get("/models/{model_version}", responses=NO_VERSION | NOT_SERVABLE | BUSY)
-def get_model(model_version: str, models: ModelStoreDep) -> Manifest:
+def get_model(model_version: VersionName, models: ModelStoreDep) -> Manifest:
     """One version whole: its manifest."""
     return models.manifest(model_version)
 
 
 @router.put(
     "/models/current",
-    responses=NO_VERSION | NOT_SERVABLE | BODY | NO_REDIS | KEY_NEEDED,
+    responses=NO_TEXT | NO_VERSION | NOT_SERVABLE | BODY | NO_REDIS | KEY_NEEDED,
     dependencies=[ApiKeyRequired, RedisTurn],
 )
 def put_current_model(

@@ -20,7 +20,7 @@ from api.dependencies import (
     StoppingDep,
     StreamLimiterDep,
 )
-from api.schemas import ACCEPTED, JOB_ENDED, KEY_NEEDED, NO_JOB, NO_REDIS, Jobs, StartedRun
+from api.schemas import ACCEPTED, JOB_ENDED, KEY_NEEDED, NO_JOB, NO_REDIS, JobId, Jobs, StartedRun
 from shared.errors import JobNotFound
 from shared.job import Job
 from shared.job_store import KEEP_JOBS, JobStore
@@ -58,7 +58,7 @@ def get_jobs(jobs: JobStoreDep, limit: Annotated[int, Query(ge=1, le=KEEP_JOBS)]
 
 
 @router.get("/jobs/{job_id}", responses=NO_JOB)
-def get_job(job_id: str, jobs: JobStoreDep) -> Job:
+def get_job(job_id: JobId, jobs: JobStoreDep) -> Job:
     return jobs.get(job_id)
 
 
@@ -68,7 +68,7 @@ def get_job(job_id: str, jobs: JobStoreDep) -> Job:
     responses=NO_JOB | JOB_ENDED | KEY_NEEDED,
     dependencies=[ApiKeyRequired],
 )
-def delete_job(job_id: str, jobs: JobStoreDep) -> Job:
+def delete_job(job_id: JobId, jobs: JobStoreDep) -> Job:
     """Cancels a queued job at once; a running one stops at its next stage or fold."""
     return jobs.cancel(job_id)
 
@@ -80,7 +80,7 @@ def delete_job(job_id: str, jobs: JobStoreDep) -> Job:
     | {200: {"content": {"text/event-stream": {}}, "description": "A `Job` at each change."}},
 )
 async def get_job_events(
-    job_id: str,
+    job_id: JobId,
     jobs: JobStoreDep,
     stopping: StoppingDep,
     limiter: StreamLimiterDep,
