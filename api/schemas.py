@@ -178,6 +178,7 @@ def _of_bodies(model: type[BaseModel]) -> Responses:
 BUSY = _error(503, _BUSY)
 BODY = _of_bodies(Error)
 BODY_V2 = _of_bodies(InferenceError)
+NO_JSON = _error(400, "The body is no text.")
 INVALID = _error(422, "Which passenger, which field, why; the first 20.", FieldErrors)
 NO_MODEL = _error(503, f"No model yet, or: {_BUSY}")
 INFERRED = PREDICTED

@@ -7,6 +7,7 @@ from api.schemas import (
     BODY,
     BUSY,
     KEY_NEEDED,
+    NO_JSON,
     NO_REDIS,
     NO_VERSION,
     NOT_SERVABLE,
@@ -34,7 +35,7 @@ def get_model(model_version: str, models: ModelStoreDep) -> Manifest:
 
 @router.put(
     "/models/current",
-    responses=NO_VERSION | NOT_SERVABLE | BODY | NO_REDIS | KEY_NEEDED,
+    responses=NO_VERSION | NOT_SERVABLE | NO_JSON | BODY | NO_REDIS | KEY_NEEDED,
     dependencies=[ApiKeyRequired],
 )
 def put_current_model(
