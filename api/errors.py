@@ -8,8 +8,10 @@ import redis
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match, Route
 
 from api.body import refuse_encoded
 from api.explanation import MAX_ERRORS, shortened
@@ -38,23 +40,43 @@ async def _answer_redis_error(request: Request, error: Exception) -> Response:
 async def _answer_invalid_request(request: Request, error: Exception) -> Response:
     """As FastAPI does, without the input: that may be NaN, which no JSON answer can hold."""
     assert isinstance(error, RequestValidationError)
-    try:
-        refuse_encoded(request)
-    except BodyEncoded as encoded:
-        return await _answer_error(request, encoded)
     detail = [
         {"loc": shortened(found["loc"]), "msg": found["msg"], "type": found["type"]}
         for found in error.errors()[:MAX_ERRORS]
     ]
-    return JSONResponse({"detail": detail}, 422)
+    return _answer_encoded(request) or JSONResponse({"detail": detail}, 422)
+
+
+def _answer_encoded(request: Request) -> Response | None:
+    try:
+        refuse_encoded(request)
+    except BodyEncoded as error:
+        return _answer(request, error.status_code, str(error))
+    return None
 
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:
     """Starlette's own, such as 404 for a path that is none."""
     assert isinstance(error, HTTPException)
-    answer = _answer(request, error.status_code, error.detail)
+    # FastAPI's 400 is for a body that is no text.
+    encoded = _answer_encoded(request) if error.status_code == 400 else None
+    answer = encoded or _answer(request, error.status_code, error.detail)
     answer.headers.update(error.headers or {})
+    if error.status_code == 405:
+        answer.headers["Allow"] = ", ".join(_allowed_methods(request))
     return answer
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Of all routes of that path; Starlette names those of the first."""
+    path = request.url.path
+    found = [
+        route
+        for route in request.app.routes
+        if isinstance(route, Route | APIRoute) and route.matches(request.scope)[0] != Match.NONE
+    ]
+    exact = [route for route in found if route.path == path]
+    return sorted({method for route in exact or found for method in route.methods or ()})
 
 
 async def _answer_nobody(_: Request, error: Exception) -> Response:

@@ -7,8 +7,8 @@ from api.schemas import (
     BODY,
     BUSY,
     KEY_NEEDED,
+    NO_JSON,
     NO_REDIS,
-    NO_TEXT,
     NO_VERSION,
     NOT_SERVABLE,
     ModelChoice,
@@ -36,7 +36,7 @@ def get_model(model_version: VersionName, models: ModelStoreDep) -> Manifest:
 
 @router.put(
     "/models/current",
-    responses=NO_TEXT | NO_VERSION | NOT_SERVABLE | BODY | NO_REDIS | KEY_NEEDED,
+    responses=NO_VERSION | NOT_SERVABLE | NO_JSON | BODY | NO_REDIS | KEY_NEEDED,
     dependencies=[ApiKeyRequired, RedisTurn],
 )
 def put_current_model(

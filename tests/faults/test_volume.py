@@ -154,8 +154,8 @@ def test_a_read_only_volume_fails_runs_and_no_prediction_or_swap(running: Runnin
     running.assert_run_fails("Read-only file system")
     assert running.store.versions() == before
     assert running.left() == []
-    # The choice of a version still reaches the API; the worker says once that it cannot note it, and
-    # notes it when it can.
+    # The choice of a version still reaches the API; the worker says once that it cannot note it,
+    # and notes it when it can.
     told = running.worker.output().count("not noted on the volume")
     running.choose(running.older)
     running.api.wait_for_version(running.older)

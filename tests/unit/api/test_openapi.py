@@ -17,25 +17,27 @@ OPENAPI: dict[str, Any] = (
 )
 
 CONTRACT = {
-    ("post", "/predict"): {"200", "422", "503"},
+    ("post", "/predict"): {"200", "408", "413", "415", "422", "503"},
     ("put", "/run-pipeline"): {"202", "401", "403", "503"},
     ("get", "/jobs"): {"200", "422", "503"},
     ("get", "/jobs/{job_id}"): {"200", "404", "503"},
     ("delete", "/jobs/{job_id}"): {"202", "401", "403", "404", "409", "503"},
     ("get", "/jobs/{job_id}/events"): {"200", "404", "503"},
-    ("get", "/models"): {"200"},
-    ("get", "/models/{model_version}"): {"200", "404", "409"},
-    ("put", "/models/current"): {"200", "401", "403", "404", "409", "422", "503"},
+    ("get", "/models"): {"200", "503"},
+    ("get", "/models/{model_version}"): {"200", "404", "409", "503"},
+    ("put", "/models/current"): {
+        *("200", "400", "401", "403", "404", "408", "409", "413", "415", "422", "503"),
+    },
     ("get", "/health/live"): {"200"},
     ("get", "/health/ready"): {"200", "503"},
     ("get", "/metrics"): {"200", "401", "403"},
-    ("get", "/v2"): {"200"},
+    ("get", "/v2"): {"200", "503"},
     ("get", "/v2/health/live"): {"200"},
     ("get", "/v2/health/ready"): {"200", "503"},
 }
 for model in ("/v2/models/{name}", "/v2/models/{name}/versions/{model_version}"):
     CONTRACT["get", model] = CONTRACT["get", f"{model}/ready"] = {"200", "404", "503"}
-    CONTRACT["post", f"{model}/infer"] = {"200", "400", "404", "503"}
+    CONTRACT["post", f"{model}/infer"] = {"200", "400", "404", "408", "413", "415", "503"}
 
 
 def operation(method: str, path: str) -> dict[str, Any]:
