@@ -31,10 +31,11 @@ file:close()
 function done(summary, latency)
   local errors = summary.errors
   print(string.format(
-    '\\n{"requests": %%d, "seconds": %%.6f, "p50_ms": %%.4f, "p99_ms": %%.4f, "errors":'
+    '\\n{"requests": %%d, "seconds": %%.6f, "p50_ms": %%.4f, "p99_ms": %%.4f,'
+      .. ' "p999_ms": %%.4f, "errors":'
       .. ' {"connect": %%d, "read": %%d, "write": %%d, "status": %%d, "timeout": %%d}}',
     summary.requests, summary.duration / 1e6,
-    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency:percentile(99.9) / 1e3,
     errors.connect, errors.read, errors.write, errors.status, errors.timeout))
 end
 """
@@ -49,6 +50,7 @@ class Load:
     requests_per_second: float
     p50_ms: float
     p99_ms: float
+    p999_ms: float
 
 
 def require_tools() -> None:
@@ -120,6 +122,7 @@ def load(
         requests_per_second=counted["requests"] / counted["seconds"],
         p50_ms=counted["p50_ms"],
         p99_ms=counted["p99_ms"],
+        p999_ms=counted["p999_ms"],
     )
 
 

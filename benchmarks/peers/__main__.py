@@ -130,6 +130,7 @@ def _median(rounds: Sequence[wrk.Load]) -> wrk.Load:
         requests_per_second=statistics.median(load.requests_per_second for load in rounds),
         p50_ms=statistics.median(load.p50_ms for load in rounds),
         p99_ms=statistics.median(load.p99_ms for load in rounds),
+        p999_ms=statistics.median(load.p999_ms for load in rounds),
     )
 
 

@@ -30,6 +30,13 @@ def long(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
+def only_long(long: bool) -> None:
+    """Of a test that holds nothing but ratios and rates."""
+    if not long:
+        pytest.skip("a measurement: `make faults` takes it")
+
+
+@pytest.fixture
 def times(long: bool) -> Times:
     """How often: `times(few, many)`."""
     return lambda few, many: many if long else few

@@ -1,21 +1,27 @@
 """Redis is killed, emptied or frozen: predictions go on, and so do the jobs that it remembers."""
 
 import contextlib
+import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx2 as httpx
 import pytest
 
+from benchmarks import wrk
 from shared.job_watch import DEAD_AFTER_SECONDS
 from shared.redis_keys import VERSION
 from tests.connections import clients_of
-from tests.faults.conftest import assert_done_once, versions_of
+from tests.faults.conftest import Figure, Times, assert_done_once, versions_of
+from tests.faults.pinned import pinned_api
 from tests.processes import Api, Stack, wait_for
 from tests.versions import publish
 
 _ANSWER_SECONDS = 3.0
 """Within which every call that needs Redis says that it is away."""
+_ROUNDS = 3
+_LOAD_SECONDS = 10
+_MOST_SLOWER = 1.2
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
@@ -94,7 +100,7 @@ def _frozen(stack: Stack, *, seconds: float) -> Iterator[None]:
 
 
 def test_redis_frozen_in_a_run_is_said_at_once_and_nobody_is_taken_for_dead(
-    slow: Stack, times: Callable[[int, int], int]
+    slow: Stack, times: Times
 ) -> None:
     api = slow.start_api(processes=2)
     slow.start_worker()
@@ -107,3 +113,36 @@ def test_redis_frozen_in_a_run_is_said_at_once_and_nobody_is_taken_for_dead(
         assert_done_once(slow, api, job_id, attempts=1)
     assert slow.redis.client.hget(f"lifeboat:job:{job_id}", "deaths") == "0"
     assert [client.failures for client in clients] == [[]] * len(clients)
+
+
+def test_a_frozen_redis_slows_no_prediction(stack: Stack, only_long: None, figure: Figure) -> None:
+    stack.redis.client.set(VERSION, publish(stack.models_dir))
+    loads: dict[str, list[wrk.Load]] = {
+        "quiet": [],
+        "frozen": [],
+        "steady": [],
+        "steady frozen": [],
+    }
+    with pinned_api(stack) as api:
+        pause = api.pause_for(api.highest_rate() / 2)
+        for _ in range(_ROUNDS):
+            loads["quiet"].append(api.load(_LOAD_SECONDS))
+            loads["steady"].append(api.load(_LOAD_SECONDS, pause))
+            with _frozen(stack, seconds=30):
+                loads["frozen"].append(api.load(_LOAD_SECONDS))
+                loads["steady frozen"].append(api.load(_LOAD_SECONDS, pause))
+    rate, rate_frozen = (
+        statistics.median(load.requests_per_second for load in loads[what])
+        for what in ("quiet", "frozen")
+    )
+    p99, p99_frozen = (
+        statistics.median(load.p99_ms for load in loads[what])
+        for what in ("steady", "steady frozen")
+    )
+    figure(
+        f"highest rate {rate:,.0f} requests/s before, {rate_frozen:,.0f} with Redis frozen; p99 at "
+        f"half of it {p99:.1f} ms and {p99_frozen:.1f} ms (medians of {_ROUNDS} rounds, one of "
+        f"each in turn, each freeze 30 s)"
+    )
+    assert rate_frozen > rate / _MOST_SLOWER
+    assert p99_frozen < p99 * _MOST_SLOWER
