@@ -161,6 +161,8 @@ class Stack:
         self.models_dir = folder / "models"
         self.redis = RedisServer(folder / "redis")
         self.settings = settings
+        self.path = str(ROOT)
+        """PYTHONPATH of the processes."""
         self._processes: list[Process] = []
         self._apis: list[Api] = []
 
@@ -208,6 +210,7 @@ class Stack:
             **settings,
         }
         environment = {f"LIFEBOAT_{name.upper()}": value for name, value in settings.items()}
+        environment["PYTHONPATH"] = self.path
         process = Process(arguments, self.folder / f"{log}.log", environment)
         self._processes.append(process)
         return process

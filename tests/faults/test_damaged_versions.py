@@ -30,8 +30,9 @@ class Serving:
         self.good = publish(stack.models_dir, signing_key=key)
         self._stack = stack
         stack.redis.client.set(VERSION, self.good)
-        settings = {} if key is None else {"signing_key": key.get_secret_value()}
-        self._api = stack.start_api(**settings)
+        if key is not None:
+            stack.settings["signing_key"] = key.get_secret_value()
+        self._api = stack.start_api()
         assert self._api.version() == self.good
         self._lines_at_start = len(self._api.log().splitlines())
         self._refused = 0
