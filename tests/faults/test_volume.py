@@ -41,6 +41,8 @@ class Volume:
         self._kept.mkdir()
         options = f"size={_SIZE},uid={os.getuid()},gid={os.getgid()}"
         _as_root("mount", "-t", "tmpfs", "-o", options, "lifeboat-test", str(self._kept))
+        # Now, because a full file system takes no new file.
+        self._ballast.touch()
         self.bring_back()
         self.models_dir.mkdir()
 
@@ -61,7 +63,7 @@ class Volume:
     def mend(self) -> None:
         """Whatever a test did to it."""
         _as_root("mount", "-o", "remount,rw", str(self._kept))
-        self._ballast.unlink(missing_ok=True)
+        os.truncate(self._ballast, 0)
         if not os.path.ismount(self._seen):
             self.bring_back()
 
