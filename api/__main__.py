@@ -9,7 +9,6 @@ import tempfile
 
 import uvicorn
 
-from api.connection import Connection
 from shared.log import log_config
 from shared.settings import Settings
 
@@ -39,7 +38,8 @@ def main() -> None:
             factory=True,
             host=settings.host,
             port=settings.port,
-            http=Connection,
+            # By its name: it counts, so it must not be imported before the line above.
+            http="api.connection:Connection",
             workers=settings.api_workers,
             log_config=log_config(settings.log_level),
             # A line per request costs more than a prediction; /metrics counts them.

@@ -37,7 +37,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 
 @schema.parametrize()
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-def test_every_answer_is_one_that_the_document_names(case: schemathesis.Case[Any], api: Api) -> None:
+def test_every_answer_is_documented(case: schemathesis.Case[Any], api: Api) -> None:
     # The document cannot say that a shape fits its data.
     of_tensors = case.operation.path.endswith("/infer")
     case.call_and_validate(
