@@ -29,6 +29,7 @@ def main() -> None:
         config = uvicorn.Config(
             "api.app:create_app",
             factory=True,
+            # By its name: it counts, so it must not be imported before the folder is set.
             http="api.connection:Connection",
             host=settings.host,
             port=settings.port,
