@@ -19,14 +19,14 @@ VERSION = "20260102-030405-abcdef"
 
 HOSTILE_JOB_IDS = [
     *("..", "../..", "..\\..", ".", "*", "?" * 32, "[0-9]" * 32, "lifeboat:version", "%2e%2e"),
-    *(JOB_ID + "\n", JOB_ID + "\r\n", JOB_ID + "\0", "\0" + JOB_ID, JOB_ID + "//", JOB_ID + "/.."),
+    *(JOB_ID + "\n", JOB_ID + "\r\n", JOB_ID + "\0", "\0" + JOB_ID, JOB_ID + "/.."),
     *(JOB_ID.upper(), JOB_ID[:-1], JOB_ID + "0", f" {JOB_ID}", JOB_ID + "\u2028", "x" * 5000),
     # Digits, but not ours: Arabic-Indic, and full-width.
     *("\u0660" * 32, "\uff10" * 32, "\U0001f600" * 32),
 ]
 HOSTILE_VERSIONS = [
     *("..", "../..", "..\\..", ".", "current.json", "../secret", f"../{VERSION}", f"{VERSION}/.."),
-    *(VERSION + "\n", VERSION + "\0", VERSION + "//", f"/{VERSION}", VERSION.upper(), "x" * 5000),
+    *(VERSION + "\n", VERSION + "\0", f"/{VERSION}", VERSION.upper(), "x" * 5000),
     *(f"./{VERSION}", f"{VERSION}/manifest.json", f"{VERSION}\0/..", "~", "%2e%2e", "*"),
     VERSION.replace("2", "\u0662"),
     VERSION.replace("2", "\uff12"),
