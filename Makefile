@@ -8,7 +8,7 @@ COMPOSE ?= docker compose
 export ORT_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down sign test faults bench bench-reload bench-training bench-peers lint format lock sbom
+.PHONY: help run up down sign test faults fuzz bench bench-reload bench-training bench-peers lint format lock sbom
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
@@ -30,6 +30,9 @@ test: $(INSTALLED) ## Run every test; ARGS="tests/unit -k gate" for some
 
 faults: $(INSTALLED) ## Run the fault tests many times over, with load and figures (an hour)
 	@exec $(BIN)/pytest tests/faults --long $(ARGS)
+
+fuzz: $(INSTALLED) ## Look for bodies that the parsers get wrong, for a minute (Linux on x86-64)
+	@exec $(BIN)/python -m tests.fuzz -max_total_time=60 $(ARGS)
 
 bench: $(INSTALLED) ## Measure rates, latency, reload, start-up and memory (needs wrk)
 	@$(BIN)/python -m benchmarks

@@ -264,6 +264,13 @@ def test_with_a_key_configured_every_change_and_the_metrics_need_it(stack: Stack
     assert api.http.get("/jobs").status_code == 200
 
 
+def test_a_start_that_others_can_reach_without_a_key_is_warned_of_once(stack: Stack) -> None:
+    api = stack.start_api(processes=2, host="0.0.0.0")
+    (said,) = [line for line in api.log().splitlines() if "WARNING" in line]
+    assert "LIFEBOAT_API_KEY" in said
+    assert "LIFEBOAT_API_KEY" not in stack.start_api().log()
+
+
 @pytest.mark.parametrize("fault", ["stopped", "frozen"])
 def test_without_redis_predictions_go_on_and_the_rest_answers_503_soon(
     stack: Stack, fault: str
