@@ -52,6 +52,13 @@ def test_every_module_that_the_documents_name_exists() -> None:
             assert (ROOT / name).exists(), f"{page} names {name}"
 
 
+def test_every_test_that_the_documents_name_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", _read("docs/reliability.md"))
+    assert named
+    for path, name in named:
+        assert not name or f"def {name}(" in _read(path), f"{path} has no {name}"
+
+
 def _read(path: str) -> str:
     return (ROOT / path).read_text()
 
