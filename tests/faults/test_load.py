@@ -6,7 +6,7 @@ import json
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 import psutil
@@ -132,7 +132,7 @@ async def open_loop(api: Api, sent: bytes, *, rate: float, seconds: float) -> An
 
 
 @contextlib.asynccontextmanager
-async def watching_health(api: Api) -> "contextlib.AsyncIterator[Answers]":
+async def watching_health(api: Api) -> AsyncIterator[Answers]:
     """Asks for the health and the metrics all the while."""
     answers = Answers()
 

@@ -98,7 +98,7 @@ def test_no_secret_is_logged_or_answered_whatever_goes_wrong(secured: Stack) -> 
     # Redis refuses the password that it took, and then is gone.
     secured.redis.client.config_set("requirepass", "another")
     for kind in ("normal", "pubsub"):
-        secured.redis.client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+        secured.redis.client.client_kill_filter(_type=kind, skipme=True)
     wait_for(lambda: "Redis does not answer; predictions go on" in api.log())
     wait_for(lambda: "invalid username-password" in failing.output())
     assert 503 in _ask_for_everything(answers)

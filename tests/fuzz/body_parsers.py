@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from api.explanation import MAX_ERRORS, explain
 from api.inference import EXAMPLE, read
-from api.predictor import MAX_ERRORS, explain
 from shared.errors import BadTensors
 from shared.features import FEATURES
 from shared.passenger import EXAMPLES, Passenger
@@ -22,6 +22,8 @@ from shared.record import REFUSED, decode, to_columns
 
 _PASSENGERS = TypeAdapter(list[Passenger])
 _PREDICT, _TENSORS, _BINARY = 0, 1, 2
+_MANY = 1_000_000
+"""Rows; more than the fuzzer writes."""
 _SEX = b"".join(len(sex).to_bytes(4, "little") + sex for sex in (b"male", b"female"))
 _BINARY_INPUTS: list[dict[str, Any]] = [
     {"name": "Sex", "shape": [2], "datatype": "BYTES", "parameters": {"binary_data_size": 18}},
@@ -73,7 +75,7 @@ def check_records(body: bytes) -> None:
     try:
         ours = decode(body)
     except REFUSED as error:
-        explained = explain(body, error)
+        explained = explain(body, error, _MANY)
         assert 1 <= len(explained) <= MAX_ERRORS
         json.dumps(explained, allow_nan=False).encode()
         assert theirs is None or _has_a_name_twice(body)
@@ -88,7 +90,7 @@ def check_records(body: bytes) -> None:
 def check_tensors(body: bytes, header_length: str | None) -> None:
     """Columns that are taken hold what a list of records could have said."""
     try:
-        columns = read(body, header_length).columns
+        columns = read(body, header_length, _MANY).columns
     except BadTensors as error:
         str(error).encode()
         return
