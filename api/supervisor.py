@@ -12,3 +12,11 @@ class Supervisor(Multiprocess):
         for socket in self.sockets:
             socket.close()
         super().terminate_all()
+
+    def keep_subprocess_alive(self) -> None:
+        # With the parent's copy of the child's end open, the pipe of a process that is killed while
+        # it is asked for its health has no end, and the process is replaced only after the 30 s
+        # that the answer may take.
+        for process in self.processes:
+            process.child_conn.close()
+        super().keep_subprocess_alive()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 
 from shared.redis_keys import VERSION
 from tests.connections import Client, predicting, to_each_process
@@ -55,3 +56,18 @@ def test_a_killed_api_process_loses_only_its_own_requests_and_is_replaced(
         victim = _kill_under_load(api, victim)
     with to_each_process(api, _PROCESSES) as connections:
         assert len(connections) == _PROCESSES
+
+
+def test_a_process_killed_while_its_parent_waits_for_a_sign_of_life_is_replaced_at_once(
+    stack: Stack,
+) -> None:
+    publish(stack.models_dir)
+    api = stack.start_api(processes=_PROCESSES)
+    with to_each_process(api, _PROCESSES) as connections:
+        victim = min(connections)
+        os.kill(victim, signal.SIGSTOP)
+        # Longer than from one look of the parent to the next.
+        threading.Event().wait(2)
+        os.kill(victim, signal.SIGKILL)
+    # Less than the 30 s that a sign of life may take.
+    wait_for(lambda: api.log().count("Application startup complete") == _PROCESSES + 1, seconds=20)

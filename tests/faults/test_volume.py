@@ -161,6 +161,7 @@ def test_a_read_only_volume_fails_runs_and_no_prediction_or_swap(running: Runnin
     told = running.worker.output().count("not noted on the volume")
     running.choose(running.older)
     running.api.wait_for_version(running.older)
+    wait_for(lambda: running.worker.output().count("not noted on the volume") > told)
     threading.Event().wait(3)
     assert running.worker.output().count("not noted on the volume") == told + 1
     running.volume.mend()
