@@ -71,7 +71,7 @@ def read(body: bytes, header_length: str | None) -> Question:
     length = len(body) if header_length is None else _length(header_length, len(body))
     try:
         request = _decode_request(body[:length])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadTensors(f"the body is no inference request: {error}") from error
     binary = memoryview(body)[length:]
     columns: dict[str, NDArray[Any]] = {}
