@@ -55,6 +55,27 @@ def test_what_the_fuzzer_begins_with_is_sound_and_taken(
     assert len(taken) == 1
 
 
+@pytest.mark.parametrize("deep", [b"[" * 20_000, b'{"a":' * 20_000, b"[" * 500 + b"]" * 500])
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"\0",
+        b"\0[",
+        b'\0[{"Sex": "male", "Age": ',
+        b'\0[{"Sex": "male", "x": ',
+        b"\1",
+        b'\1{"inputs": ',
+        b'\1{"x": ',
+        b'\1{"parameters": {"x": ',
+        b'\1{"inputs": [{"name": "Sex", "shape": [1], "datatype": "BYTES", "data": ',
+        b'\1{"inputs": [{"name": "Sex", "shape": [1], "datatype": "BYTES", "parameters": {"x": ',
+    ],
+)
+def test_what_is_nested_deeper_than_the_fuzzer_goes_is_refused(before: bytes, deep: bytes) -> None:
+    check(before + deep)
+    check(before + deep + b"}]}")
+
+
 class Noting:
     """Pydantic's adapter, noting what it has taken."""
 
