@@ -26,7 +26,7 @@ sign: $(INSTALLED) ## Sign the model versions that are there, with LIFEBOAT_SIGN
 	@exec $(BIN)/python -m worker.sign
 
 test: $(INSTALLED) ## Run every test; ARGS="tests/unit -k gate" for some
-	@exec $(BIN)/pytest --numprocesses 4 --dist loadgroup $(ARGS)
+	@exec $(BIN)/pytest --numprocesses 4 --no-loadscope-reorder $(ARGS)
 
 faults: $(INSTALLED) ## Run the fault tests many times over, with load and figures (an hour)
 	@exec $(BIN)/pytest tests/faults --long $(ARGS)

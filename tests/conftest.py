@@ -4,14 +4,15 @@ import csv
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from shared.model_store import ModelStore
 from tests.processes import Stack
 from tests.versions import TRAINING_DATA
 
-_TESTS = Path(__file__).parent
 _LONGEST_FIRST = ["containers", "faults", "integration", "unit"]
 
 
@@ -23,32 +24,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """For `make test`, which runs four tests at a time: they wait more than they compute.
-
-    Tests that share a stack of processes stay together, and what takes longest comes first. Called
-    before xdist's own, which reads the groups.
-    """
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    """For `make test`, which runs four tests at a time: what takes longest comes first."""
     if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
-        items.sort(key=lambda item: _LONGEST_FIRST.index(_ring(item)))
+        items.sort(key=lambda item: _LONGEST_FIRST.index(_ring(item.nodeid)))
 
 
-def _ring(item: pytest.Item) -> str:
-    ring = item.path.relative_to(_TESTS).parts[0]
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "StacksTogether":
+    return StacksTogether(config, log)
+
+
+class StacksTogether(LoadScopeScheduling):
+    """Tests that share a stack of processes go to the same worker of xdist, one after the other.
+
+    xdist's own way to say so, `--dist loadgroup`, has no effect under pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        match _ring(nodeid):
+            case "containers":
+                return "containers"
+            case "faults":
+                return nodeid
+            case _:
+                return nodeid.partition("::")[0]
+
+
+def _ring(nodeid: str) -> str:
+    ring = nodeid.split("/")[1]
     return ring if ring in _LONGEST_FIRST else "unit"
-
-
-def _group(item: pytest.Item) -> str:
-    match _ring(item):
-        case "containers":
-            return "containers"
-        case "faults":
-            return item.nodeid
-        case _:
-            return str(item.path.relative_to(_TESTS))
 
 
 @pytest.fixture(autouse=True)
