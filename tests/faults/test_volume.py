@@ -86,6 +86,8 @@ class Running:
         self.api: Api = self.stack.start_api()
         self.worker: Process = self.stack.start_worker()
         self.api.wait_for_version(self.newer)
+        # Else the worker notes the choice just when the volume no longer takes it.
+        wait_for(lambda: self.store.current() == self.newer)
 
     def choose(self, version: str) -> None:
         self.stack.redis.client.set(VERSION, version)
