@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable
-from contextlib import ExitStack
 
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
@@ -75,13 +74,6 @@ class FastPath:
             return
         body = None
         unread = True
-        progress = ExitStack()
-
-        async def send_on(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                # A stream of events lasts for hours; what it costs to open is over here.
-                progress.close()
-            await send(message)
 
         async def receive_again() -> Message:
             nonlocal unread
@@ -95,16 +87,14 @@ class FastPath:
                 body = scope["body"] = await self._intake.read(receive)
                 if not scope["path"].startswith(_ALWAYS):
                     self._intake.admit(body)
-                    progress.enter_context(self._intake.call())
             except (LifeboatError, ClientDisconnect) as error:
                 response = await self._answer(Request(scope), error)
                 if body is None:
                     _close_after(response)
-                await response(scope, receive, send_on)
+                await response(scope, receive, send)
                 return
-            await self._api(scope, receive_again, send_on)
+            await self._api(scope, receive_again, send)
         finally:
-            progress.close()
             if body is not None:
                 self._intake.release(body)
 

@@ -1,8 +1,6 @@
 """What one process takes in: how large a body may be, and how much work may be in progress."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
@@ -24,9 +22,6 @@ _TURN_BYTES = 4 * 1024 * 1024
 _HELD_BODIES = 8
 """Large bodies of the greatest length that may be in memory, while they come in or wait for the one
 thread that predicts them: 64 MiB by default, about 2 s of its work."""
-_CALLS = 80
-"""Calls beside predictions, which ask Redis or the disk in 40 threads. With a Redis that is frozen
-each takes its thread for 1 s, so that the last of them is answered after 2 s."""
 
 
 class Intake:
@@ -40,7 +35,6 @@ class Intake:
         self._small_bytes = min(INLINE_BYTES, max_body_bytes)
         self._held_bytes = 0
         self._turn_bytes = 0
-        self._calls = 0
 
     async def read(self, receive: Receive) -> bytes:
         """The whole body. One that is not small is counted as held until it is released.
@@ -97,17 +91,6 @@ class Intake:
             self._turn_bytes += _REQUEST_BYTES
         if self._turn_bytes > _TURN_BYTES:
             raise _overloaded("requests at once")
-
-    @contextmanager
-    def call(self) -> Iterator[None]:
-        """A call beside predictions is in progress. Raises Overloaded."""
-        if self._calls >= _CALLS:
-            raise _overloaded("calls")
-        self._calls += 1
-        try:
-            yield
-        finally:
-            self._calls -= 1
 
     def _end_turn(self) -> None:
         self._turn_bytes = 0

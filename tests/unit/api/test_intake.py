@@ -162,15 +162,3 @@ def test_longer_requests_fill_a_turn_sooner() -> None:
 
     short, long = (asyncio.run(taken(b"x" * size)) for size in (100, INLINE_BYTES))
     assert 10 < short / long < 20
-
-
-def test_calls_in_progress_have_a_cap() -> None:
-    intake = Intake(MOST)
-    calls = [intake.call() for _ in range(80)]
-    for call in calls:
-        call.__enter__()
-    with pytest.raises(Overloaded, match="calls"), intake.call():
-        pass
-    calls.pop().__exit__(None, None, None)
-    with intake.call():
-        pass
