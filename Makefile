@@ -64,6 +64,7 @@ lock: $(INSTALLED) ## Lock the newest allowed dependencies into requirements/
 	$(LOCK) --group dev --output-file requirements/dev.txt pyproject.toml
 	$(LOCK) --group api --constraint requirements/dev.txt --output-file requirements/api.txt pyproject.toml
 	$(LOCK) --group worker --constraint requirements/dev.txt --output-file requirements/worker.txt pyproject.toml
+	$(LOCK) --group otel --constraint requirements/dev.txt --output-file requirements/otel.txt pyproject.toml
 	$(LOCK) --group uv --output-file requirements/uv.txt pyproject.toml
 
 SBOM ?= sbom
