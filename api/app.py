@@ -15,7 +15,7 @@ from api.dependencies import State
 from api.fast_path import FastPath
 from api.intake import Intake
 from api.predictor import ServedModelHolder
-from api.routes import health, inference, models, pipeline, predict
+from api.routes import health, inference, models, page, pipeline, predict
 from api.stopping import stop_flag
 from api.watcher import Watcher
 from shared.background import Background
@@ -56,8 +56,9 @@ def create_app(
         lifespan=lifespan or _lifespan(settings),
         exception_handlers=errors.HANDLERS,
     )
-    for routes in (predict, inference, pipeline, models, health):
+    for routes in (predict, inference, pipeline, models, health, page):
         api.include_router(routes.router)
+    api.mount("/page", page.files)
     fast = [*predict.router.routes, *inference.short_way.routes]
     return FastPath(api, fast, Intake(settings.max_body_bytes))
 

@@ -10,7 +10,7 @@ from api.dependencies import State
 from api.explanation import explain
 from api.predictor import INLINE_BYTES, Predicted, predict, records, served_model
 from api.schemas import BODY, INVALID, NO_MODEL, PREDICTED, Predictions
-from shared.passenger import EXAMPLES, Passenger
+from shared.passenger import EXAMPLES, LABEL, Passenger
 from shared.record import REFUSED, to_columns
 
 router = APIRouter(tags=["predict"])
@@ -31,7 +31,8 @@ _BODY = {
     "/predict",
     response_model=Predictions,
     responses=PREDICTED | BODY | INVALID | NO_MODEL,
-    openapi_extra={"requestBody": _BODY},
+    # The name of what is predicted, for whoever shows it to people.
+    openapi_extra={"requestBody": _BODY, "x-label": LABEL},
 )
 async def post_predict(request: Request) -> Response:
     """Predicts for each passenger of the list, in the order given.

@@ -1,0 +1,70 @@
+// Calls of the API. A refusal is an error with the words of the API; the key is asked for where it is needed.
+
+const KEY = "lifeboat-api-key";
+
+export class Refusal extends Error {
+  /** @param {number} status 0 where the server was not reached */
+  constructor(status, detail, retryAfter) {
+    super(typeof detail === "string" ? detail : "the request was refused");
+    this.status = status;
+    /** For 422: a list of `{loc, msg}`. */
+    this.detail = detail;
+    /** Seconds. */
+    this.retryAfter = retryAfter;
+  }
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {{body?: unknown, signal?: AbortSignal, okay?: number[]}} [options] `okay`: statuses beside 2xx that are answers, too
+ * @returns {Promise<any>} the JSON of the answer
+ */
+export async function call(method, path, { body, signal, okay = [] } = {}) {
+  for (;;) {
+    const key = sessionStorage.getItem(KEY);
+    const headers = { "X-Requested-By": "page" };
+    if (key !== null && method !== "GET") headers["X-API-Key"] = key;
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    let response;
+    try {
+      response = await fetch(path, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      throw new Refusal(0, "the server does not answer", 2);
+    }
+    const answer = await response.json().catch(() => null);
+    if (response.ok || okay.includes(response.status)) return answer;
+    const refused = [401, 403].includes(response.status);
+    if (refused && (await askForKey(response.status, answer?.detail))) continue;
+    const detail = answer?.detail ?? `status ${response.status}`;
+    throw new Refusal(response.status, detail, Number(response.headers.get("Retry-After") ?? 1));
+  }
+}
+
+async function askForKey(status, detail) {
+  const dialog = document.getElementById("key-dialog");
+  const field = document.getElementById("key-field");
+  const reason = status === 401 ? "Changing anything here needs the API key of this installation." : `Not accepted: ${detail}.`;
+  document.getElementById("key-reason").textContent = reason;
+  field.value = "";
+  dialog.returnValue = "cancel";
+  dialog.showModal();
+  await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+  const given = dialog.returnValue === "use" && field.value !== "";
+  // What a header can carry: other characters would make the call itself fail.
+  if (given) sessionStorage.setItem(KEY, field.value.replace(/[^\x20-\x7e\xa0-\xff]/g, ""));
+  else sessionStorage.removeItem(KEY);
+  field.value = "";
+  showWhetherKeyIsKept();
+  return given;
+}
+
+export function showWhetherKeyIsKept() {
+  const button = document.getElementById("forget-key");
+  button.hidden = sessionStorage.getItem(KEY) === null;
+  button.onclick = () => {
+    sessionStorage.removeItem(KEY);
+    button.hidden = true;
+  };
+}

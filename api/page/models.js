@@ -1,0 +1,142 @@
+// The versions: how good they are, which is served and where, and the choice of another.
+import { call } from "./calls.js";
+import { badge, confirmed, element, notice, table } from "./elements.js";
+import { comparison, METRICS, score } from "./metrics.js";
+import { ago, time } from "./times.js";
+import { trend } from "./trend.js";
+
+const LOOK_MS = 2000;
+const SWAP_TRIES = 50;
+const SWAP_PAUSE_MS = 100;
+
+const PLOTS = [
+  ["roc", "ROC curve", "True positives against false positives, over all thresholds"],
+  ["precision-recall", "Precision and recall", "Precision against recall, over all thresholds"],
+  ["calibration", "Calibration", "Share of label 1 against predicted probability"],
+  ["confusion-matrix", "Confusion matrix", "Labels against predictions at one half"],
+  ["permutation-importance", "Permutation importance", "Loss of ROC AUC when a field is shuffled"],
+];
+
+/** @param {string} [chosen] the version to look at; else the served one */
+export async function show(section, chosen) {
+  const list = element("div.card", {});
+  const details = element("div", {});
+  const processes = element("div.card", { "aria-live": "polite" });
+  section.replaceChildren(element("h1", {}, "Models"), list, details, processes);
+  let known = "";
+  async function look() {
+    const { serving, versions } = await call("GET", "/models");
+    const now = JSON.stringify([serving, versions.map((version) => version.model_version)]);
+    if (now === known) return;
+    known = now;
+    const selected = versions.some((version) => version.model_version === chosen) ? chosen : (serving ?? versions[0]?.model_version);
+    list.replaceChildren(...overview(versions, serving, selected));
+    if (chosen !== undefined && selected !== chosen) list.prepend(notice(`There is no version ${chosen} on the volume any more.`, "bad"));
+    if (selected === undefined) details.replaceChildren();
+    else details.replaceChildren(await detailsOf(selected, versions, serving));
+  }
+  const lookSafely = async () => {
+    await look().catch((refusal) => list.replaceChildren(element("h2", {}, "Versions"), notice(`The versions are not known: ${refusal.message}.`, "bad")));
+    processes.replaceChildren(element("h2", {}, "API processes"), await processTable());
+  };
+  await lookSafely();
+  const timer = setInterval(() => document.visibilityState === "visible" && lookSafely(), LOOK_MS);
+  return () => clearInterval(timer);
+}
+
+function overview(versions, serving, selected) {
+  if (versions.length === 0) return [element("h2", {}, "Versions"), notice("No version yet: the first is being trained.")];
+  return [
+    element("h2", {}, "Versions"),
+    trend([...versions].reverse(), serving),
+    table("Every version on the volume, newest first; mean ± spread over the folds",
+      ["Version", "Made", "Gate", ...METRICS.map(([, label]) => label)],
+      versions.map((version) => {
+        const name = version.model_version;
+        return element("tr", { class: name === selected ? "selected" : null },
+          element("th", { scope: "row" }, element("a", { href: `#models/${name}`, "aria-current": name === selected ? "true" : null }, name),
+            name === serving ? badge("served") : null),
+          element("td", {}, time(version.created_at)),
+          element("td", {}, badge(version.outcome)),
+          ...METRICS.map(([key]) => element("td", {}, score(version.metrics[key]))));
+      })),
+  ];
+}
+
+async function detailsOf(name, versions, serving) {
+  let manifest;
+  try {
+    manifest = await call("GET", `/models/${name}`);
+  } catch (refusal) {
+    return element("div.card", {}, element("h2", {}, name), notice(`It cannot be looked at: ${refusal.message}.`, "bad"));
+  }
+  const others = versions.map((version) => version.model_version).filter((other) => other !== name);
+  const place = element("div", {}, plots([manifest]));
+  const problem = element("div", {});
+  const compare = element("select", { id: "compare" }, element("option", { value: "" }, "nothing"),
+    ...others.map((other) => element("option", { value: other }, other === serving ? `${other} (served)` : other)));
+  compare.addEventListener("change", async () => {
+    if (compare.value === "") return place.replaceChildren(plots([manifest]));
+    try {
+      const other = await call("GET", `/models/${compare.value}`);
+      place.replaceChildren(comparison([name, manifest.metrics], [other.model_version, other.metrics]), plots([manifest, other]));
+    } catch (refusal) {
+      place.replaceChildren(notice(`${compare.value} cannot be compared: ${refusal.message}.`, "bad"));
+    }
+  });
+  const serve = name === serving
+    ? element("span.served-now", {}, badge("served"), " It answers now.")
+    : element("button.primary", { type: "button", onclick: () => serveVersion(name, serving, problem) }, "Serve this version");
+  return element("div.card", {},
+    element("div.card-head", {}, element("h2", {}, name), serve),
+    problem, facts(manifest),
+    element("p.choice", {}, element("label", { for: "compare" }, "Compare with"), compare), place);
+}
+
+async function serveVersion(name, serving, problem) {
+  const agreed = await confirmed(`Serve ${name}?`, `Every API process answers with it from now on, instead of ${serving ?? "no version"}. The way back is the same.`, "Serve it");
+  if (!agreed) return;
+  try {
+    await call("PUT", "/models/current", { body: { model_version: name } });
+    for (let tries = 0; tries < SWAP_TRIES; tries += 1) {
+      if ((await call("GET", "/models")).serving === name) return;
+      await new Promise((resolve) => setTimeout(resolve, SWAP_PAUSE_MS));
+    }
+    problem.replaceChildren(notice("It is chosen, but the process that answers does not serve it yet.", "bad"));
+  } catch (refusal) {
+    problem.replaceChildren(notice(`Not served: ${refusal.message}.`, "bad"));
+  }
+}
+
+function facts(manifest) {
+  const { gate, parity, data, stage_seconds: seconds } = manifest;
+  const rows = [
+    ["Made", `${ago(manifest.created_at)}, by run ${manifest.job_id.slice(0, 8)}`],
+    ["Gate", `${gate.outcome}: ${gate.reason}`],
+    ["Parity proof", `${parity.rows.toLocaleString("en")} rows compared; largest difference ${parity.max_difference.toExponential(1)}, ${parity.labels_differ} labels differ`],
+    ["Training data", `${data.source}: ${data.rows.toLocaleString("en")} rows, ${data.positives.toLocaleString("en")} with label 1; SHA-256 ${data.sha256.slice(0, 12)}…`],
+    ["Stages", Object.entries(seconds).map(([stage, took]) => `${stage} ${took.toFixed(2)} s`).join(", ")],
+    ["Libraries", Object.entries(manifest.libraries).map(([library, version]) => `${library} ${version}`).join(", ")],
+  ];
+  return element("dl.facts", {}, ...rows.flatMap(([term, text]) => [element("dt", {}, term), element("dd", {}, text)]));
+}
+
+/** The plots of one version, or of two beside each other. */
+function plots(manifests) {
+  const figures = PLOTS.flatMap(([plot, caption, alt]) => manifests.filter((manifest) => `plot-${plot}.svg` in manifest.files).map((manifest) =>
+    element("figure", {},
+      element("img", { src: `/models/${manifest.model_version}/plots/${plot}`, alt: `${alt}, for version ${manifest.model_version}`, loading: "lazy", width: 360, height: 300 }),
+      element("figcaption", {}, caption, manifests.length > 1 ? element("small", {}, manifest.model_version) : null))));
+  if (figures.length === 0) return element("p.hint", {}, "No plots: the version was made before there were any.");
+  return element("div", { class: manifests.length > 1 ? "plots pairs" : "plots" }, ...figures);
+}
+
+async function processTable() {
+  try {
+    const { processes } = await call("GET", "/processes");
+    return table("Which version each API process serves right now", ["Process", "Version"],
+      processes.map(({ process, model_version }) => element("tr", {}, element("th", { scope: "row" }, process), element("td", {}, model_version ?? "none yet"))));
+  } catch (refusal) {
+    return notice(`Not known while Redis does not answer: ${refusal.message}.`);
+  }
+}

@@ -1,0 +1,23 @@
+// Times as people read them; the exact one stands in the title.
+import { element } from "./elements.js";
+
+const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+
+export function time(iso) {
+  const shown = new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  return element("time", { datetime: iso, title: iso }, shown);
+}
+
+export function ago(iso) {
+  const seconds = Math.max(0, (Date.now() - new Date(iso)) / 1000);
+  const [unit, length] = UNITS.find(([, length]) => seconds >= length) ?? ["second", 1];
+  return AGO.format(-Math.floor(seconds / length), unit);
+}
+
+/** How long from one time to another, or to now. */
+export function lasted(from, to) {
+  if (from === null) return "";
+  const seconds = Math.max(0, ((to === null ? new Date() : new Date(to)) - new Date(from)) / 1000);
+  return seconds < 60 ? `${seconds.toFixed(1)} s` : `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
+}

@@ -1,0 +1,96 @@
+// Training runs: starting one, the one that goes on, and those that were.
+import { call } from "./calls.js";
+import { badge, element, notice, table } from "./elements.js";
+import { follow, hasEnded } from "./run.js";
+import { stages } from "./schema.js";
+import { lasted, time } from "./times.js";
+
+const LOOK_MS = 3000;
+
+export async function show(section) {
+  const names = await stages();
+  const problem = element("div", {});
+  const live = element("div", {});
+  const liveCard = element("div.card", { hidden: true }, element("h2", {}, "Run"), live);
+  const past = element("div.card", {}, element("h2", {}, "History"), element("p.hint", {}, "Looking …"));
+  const force = element("input", { type: "checkbox", id: "force", "aria-describedby": "force-hint" });
+  const start = element("button.primary", { type: "button" }, "Start a run");
+  section.replaceChildren(
+    element("h1", {}, "Train"),
+    element("div.card", {},
+      element("h2", {}, "Retrain"),
+      element("p", {}, "Trains a candidate on the training table, proves that its export answers alike, and serves it when it is not clearly worse than what is served. Predictions go on all the while."),
+      element("div.buttons", {}, start, element("span.choice", {}, force, element("label", { for: "force" }, "Serve it whatever the gate says"))),
+      element("p.hint", { id: "force-hint" }, "For a candidate that must be served although its ROC AUC is lower. The export is still proved."),
+      problem),
+    liveCard, past);
+
+  let stopFollowing = () => {};
+  let followed = null;
+  const watch = (job) => {
+    stopFollowing();
+    followed = job.job_id;
+    liveCard.hidden = false;
+    stopFollowing = follow(job, live, names, look);
+  };
+  async function look() {
+    try {
+      const { jobs } = await call("GET", "/jobs?limit=20");
+      past.replaceChildren(element("h2", {}, "History"), jobs.length > 0 ? history(jobs) : element("p.hint", {}, "No run yet."));
+      const active = jobs.find((job) => !hasEnded(job));
+      if (active !== undefined && active.job_id !== followed) watch(active);
+      start.disabled = active !== undefined;
+      if (problem.dataset.away) away(false);
+    } catch (refusal) {
+      start.disabled = true;
+      if (refusal.status === 503 || refusal.status === 0) away(true);
+      else problem.replaceChildren(notice(`The runs are not known: ${refusal.message}.`, "bad"));
+    }
+  }
+  function away(is) {
+    problem.dataset.away = is ? "yes" : "";
+    problem.replaceChildren(...(is ? [notice("Redis does not answer, so no run can be started or looked at now. Predictions go on. This page looks again by itself.", "bad")] : []));
+  }
+  start.addEventListener("click", async () => {
+    start.disabled = true;
+    problem.replaceChildren();
+    try {
+      const { job_id } = await call("PUT", `/run-pipeline${force.checked ? "?force=true" : ""}`);
+      watch(await call("GET", `/jobs/${job_id}`));
+      force.checked = false;
+    } catch (refusal) {
+      problem.replaceChildren(notice(`No run was started: ${refusal.message}.`, "bad"));
+    }
+    await look();
+  });
+  await look();
+  const timer = setInterval(() => document.visibilityState === "visible" && look(), LOOK_MS);
+  return () => {
+    clearInterval(timer);
+    stopFollowing();
+  };
+}
+
+function history(jobs) {
+  return table("The last 20 runs, newest first", ["Asked for", "By", "What", "Status", "Took", "Result"],
+    jobs.map((job) => element("tr", {},
+      element("td", {}, time(job.created_at)),
+      element("td", {}, job.requested_by ?? "not said"),
+      element("td", {}, what(job)),
+      element("td", {}, badge(job.status)),
+      element("td", {}, lasted(job.started_at, job.finished_at)),
+      element("td.wide", {}, result(job)))));
+}
+
+function what(job) {
+  const words = [job.forced ? "forced" : "gated"];
+  if (job.attempts > 1) words.push(`${job.attempts} attempts`);
+  return element("span", { title: job.worker === null ? null : `worker ${job.worker}` }, words.join(", "));
+}
+
+function result(job) {
+  if (job.result !== null)
+    return element("span", {}, badge(job.result.outcome), " ", element("a", { href: `#models/${job.result.model_version}` }, job.result.model_version));
+  if (job.error === null) return "";
+  return element("details", {}, element("summary", {}, job.error.split("\n")[0].slice(0, 80)), element("p.error-text", {}, job.error));
+}
