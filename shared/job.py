@@ -31,6 +31,7 @@ class Stage(StrEnum):
     LOAD = "load"
     FIT = "fit"
     EVALUATE = "evaluate"
+    PLOT = "plot"
     EXPORT = "export"
     VERIFY = "verify"
     PUBLISH = "publish"
@@ -46,7 +47,7 @@ class JobResult(BaseModel):
 
 
 class Job(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     job_id: str
     status: JobStatus
@@ -59,6 +60,13 @@ class Job(BaseModel):
     finished_at: datetime | None
     attempts: int
     """How many times a worker took it up."""
+    worker: str | None
+    """Which one has it, or had it last; null while it is queued."""
+    requested_by: str | None
+    """Who asked for it: the page says `page`, a terminal `<user>@<host>`, a worker that found no
+    model `first start`; null where nobody said."""
+    forced: bool
+    """Whether its version is to be served whatever the gate says."""
     result: JobResult | None
     error: str | None
 
