@@ -242,7 +242,7 @@ def test_a_job_tells_who_asked_for_it_whether_by_force_and_who_runs_it(stack: St
     stack.start_worker()
     end = api.wait_for_end(str(queued["job_id"]))
     assert (end["requested_by"], end["forced"]) == ("ada@example", True)
-    assert str(end["worker"]).startswith("worker-")
+    assert str(end["worker"]).startswith("celery@worker-")
     assert api.job(api.run_pipeline())["requested_by"] is None
 
 
