@@ -47,7 +47,27 @@ class JobResult(BaseModel):
 
 
 class Job(BaseModel):
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "example": {
+                "job_id": "04d8e84b92d2a8a33813b1c238609411",
+                "status": "running",
+                "stage": "evaluate",
+                "progress": 0.29,
+                "created_at": "2026-11-24T00:37:26.275Z",
+                "started_at": "2026-11-24T00:37:26.321Z",
+                "finished_at": None,
+                "attempts": 1,
+                "worker": "celery@ada#4711",
+                "requested_by": "page",
+                "forced": False,
+                "result": None,
+                "error": None,
+            }
+        },
+    )
 
     job_id: str
     status: JobStatus
