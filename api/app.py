@@ -15,7 +15,7 @@ from api.dependencies import State
 from api.fast_path import FastPath
 from api.intake import Intake
 from api.predictor import ServedModelHolder
-from api.routes import health, inference, models, page, pipeline, predict
+from api.routes import health, inference, models, page, pipeline, predict, processes
 from api.stopping import stop_flag
 from api.watcher import Watcher
 from shared.background import Background
@@ -23,6 +23,7 @@ from shared.job_queue import JobQueue, celery_application
 from shared.job_store import JobStore
 from shared.job_watch import JobWatch
 from shared.model_store import ModelStore
+from shared.processes import ProcessList
 from shared.redis_client import connect
 from shared.settings import Settings
 from shared.version_key import VersionKey
@@ -56,7 +57,7 @@ def create_app(
         lifespan=lifespan or _lifespan(settings),
         exception_handlers=errors.HANDLERS,
     )
-    for routes in (predict, inference, pipeline, models, health, page):
+    for routes in (predict, inference, pipeline, models, processes, health, page):
         api.include_router(routes.router)
     api.mount("/page", page.files)
     fast = [*predict.router.routes, *inference.short_way.routes]
@@ -71,7 +72,8 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
         celery = celery_application(url)
         version_key, holder = VersionKey(client), ServedModelHolder()
         store = ModelStore(settings.models_dir, settings.signing_key)
-        watcher = Watcher(version_key, store, holder)
+        process_list = ProcessList(client)
+        watcher = Watcher(version_key, store, holder, process_list)
         jobs, queue = JobStore(client), JobQueue(celery, client)
         background = Background(watcher.watch, JobWatch(jobs, queue).watch)
         background.start()
@@ -92,6 +94,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                     version_key=version_key,
                     jobs=jobs,
                     queue=queue,
+                    processes=process_list,
                     batcher=Batcher(holder),
                     predict_limiter=CapacityLimiter(_PREDICT_THREADS),
                     metrics_limiter=CapacityLimiter(1),

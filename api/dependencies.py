@@ -18,6 +18,7 @@ from shared.errors import KeyMissing, KeyWrong
 from shared.job_queue import JobQueue
 from shared.job_store import JobStore
 from shared.model_store import ModelStore
+from shared.processes import ProcessList
 from shared.settings import Settings
 from shared.version_key import VersionKey
 
@@ -34,6 +35,7 @@ class State(TypedDict):
     version_key: VersionKey
     jobs: JobStore
     queue: JobQueue
+    processes: ProcessList
     batcher: Batcher
     predict_limiter: CapacityLimiter
     metrics_limiter: CapacityLimiter
@@ -56,6 +58,7 @@ ModelStoreDep = Annotated[ModelStore, _from_state("models")]
 VersionKeyDep = Annotated[VersionKey, _from_state("version_key")]
 JobStoreDep = Annotated[JobStore, _from_state("jobs")]
 JobQueueDep = Annotated[JobQueue, _from_state("queue")]
+ProcessListDep = Annotated[ProcessList, _from_state("processes")]
 MetricsLimiterDep = Annotated[CapacityLimiter, _from_state("metrics_limiter")]
 StoppingDep = Annotated[threading.Event, _from_state("stopping")]
 StreamLimiterDep = Annotated[CapacityLimiter, _from_state("stream_limiter")]

@@ -5,11 +5,11 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import Path
-from pydantic import BaseModel, ConfigDict
+from fastapi import Header, Path
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from shared.job import JOB_ID_PATTERN, Job, JobStatus
-from shared.manifest import VERSION_PATTERN, Metrics, TrainingData
+from shared.manifest import VERSION_PATTERN, Metrics, Plot, TrainingData
 
 
 def _id(pattern: re.Pattern[str], example: str) -> Any:
@@ -19,6 +19,29 @@ def _id(pattern: re.Pattern[str], example: str) -> Any:
 
 JobId = Annotated[str, _id(JOB_ID_PATTERN, "04d8e84b92d2a8a33813b1c238609411")]
 VersionName = Annotated[str, _id(VERSION_PATTERN, "20261124-003726-e5f42c")]
+PlotName = Annotated[str, Path(json_schema_extra={"enum": [*Plot]}, examples=[Plot.ROC.value])]
+
+# No space at either end: it would be lost on its way.
+_REQUESTER_PATTERN = re.compile(r"[!-~]([ -~]{0,62}[!-~])?")
+
+
+def _check_requester(name: str | None) -> str | None:
+    if name is not None and not _REQUESTER_PATTERN.fullmatch(name):
+        raise ValueError("a name of 1 to 64 printable ASCII characters is needed, or no header")
+    return name
+
+
+RequestedBy = Annotated[
+    str | None,
+    AfterValidator(_check_requester),
+    Header(
+        alias="X-Requested-By",
+        description="Who asks: 1 to 64 printable ASCII characters, shown as the job's "
+        "`requested_by`.",
+        json_schema_extra={"pattern": f"^{_REQUESTER_PATTERN.pattern}$"},
+        examples=["ada@example"],
+    ),
+]
 
 
 def _example(**fields: Any) -> ConfigDict:
@@ -62,12 +85,16 @@ class Jobs(_Answer):
 
 class ModelVersion(_Answer):
     model_version: str
+    job_id: str
+    """The job that trained it."""
     created_at: datetime
     outcome: Literal["promoted", "rejected"]
     """What the promotion gate decided. A rejected version can be served by choosing it."""
     reason: str
     metrics: Metrics
     data: TrainingData
+    plots: list[Plot]
+    """Those that `GET /models/{model_version}/plots/{plot}` answers with."""
 
 
 class Models(_Answer):
@@ -80,6 +107,20 @@ class ModelChoice(_Answer):
     model_config = ConfigDict(extra="forbid") | _example(model_version="20261124-003726-e5f42c")
 
     model_version: str
+
+
+class Process(_Answer):
+    model_config = _example(process="0b5f1f0c3c1e:8", model_version="20261124-003726-e5f42c")
+
+    process: str
+    """`<host>:<pid>`."""
+    model_version: str | None
+    """null before it has a model."""
+
+
+class Processes(_Answer):
+    processes: list[Process]
+    """Sorted by their names."""
 
 
 class Live(_Answer):
@@ -202,5 +243,6 @@ NO_REDIS = _error(503, f"Redis does not answer, or: {_BUSY}")
 NO_JOB = _error(404, "There is no such job.")
 JOB_ENDED = _error(409, "The job has already ended.")
 NO_VERSION = _error(404, "There is no such model version.")
+NO_PLOT = _error(404, "There is no such model version, or it has no such plot.")
 NOT_SERVABLE = _error(409, "The version is damaged or made for another schema.")
 KEY_NEEDED = _error(401, "The API key is missing.") | _error(403, "The API key is wrong.")

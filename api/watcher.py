@@ -4,6 +4,7 @@ import logging
 import math
 import threading
 import time
+from contextlib import suppress
 
 import redis
 
@@ -11,6 +12,7 @@ from api import metrics
 from api.predictor import ServedModel, ServedModelHolder
 from shared.errors import VersionNotFound, VersionNotServable
 from shared.model_store import ModelStore
+from shared.processes import ProcessList
 from shared.version_key import Reading, VersionKey
 
 _RETRY_REFUSED_SECONDS = 5.0
@@ -22,11 +24,16 @@ class Watcher:
     """`watch` runs in a thread of each API process; whatever goes wrong, what is served stays."""
 
     def __init__(
-        self, version_key: VersionKey, models: ModelStore, holder: ServedModelHolder
+        self,
+        version_key: VersionKey,
+        models: ModelStore,
+        holder: ServedModelHolder,
+        processes: ProcessList,
     ) -> None:
         self._version_key = version_key
         self._models = models
         self._holder = holder
+        self._processes = processes
         self._looked = threading.Event()
         self._last_read: str | None = None
         self._refused_at: dict[str, float] = {}
@@ -43,6 +50,13 @@ class Watcher:
             except redis.RedisError as error:
                 log.debug("Redis does not answer: %s", error)
             self._looked.set()
+            # After the swap, which waits for nothing; and not where it would take the time-out.
+            if reading.redis_answers:
+                with suppress(redis.RedisError):
+                    self._processes.note(self._holder.version)
+        if self.redis_answers:
+            with suppress(redis.RedisError):
+                self._processes.leave()
 
     def _heed(self, reading: Reading) -> None:
         self._note_redis(reading.redis_answers)

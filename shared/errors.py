@@ -61,6 +61,12 @@ class VersionNotServable(LifeboatError):
     status_code = 409
 
 
+class PlotNotFound(LifeboatError):
+    """Raised when a model version has no plot of that name."""
+
+    status_code = 404
+
+
 class JobNotFound(LifeboatError):
     """Raised when there is no record of a job with that id."""
 

@@ -31,6 +31,7 @@ class Stage(StrEnum):
     LOAD = "load"
     FIT = "fit"
     EVALUATE = "evaluate"
+    PLOT = "plot"
     EXPORT = "export"
     VERIFY = "verify"
     PUBLISH = "publish"
@@ -46,7 +47,27 @@ class JobResult(BaseModel):
 
 
 class Job(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(
+        frozen=True,
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "example": {
+                "job_id": "04d8e84b92d2a8a33813b1c238609411",
+                "status": "running",
+                "stage": "evaluate",
+                "progress": 0.29,
+                "created_at": "2026-11-24T00:37:26.275Z",
+                "started_at": "2026-11-24T00:37:26.321Z",
+                "finished_at": None,
+                "attempts": 1,
+                "worker": "celery@ada#4711",
+                "requested_by": "page",
+                "forced": False,
+                "result": None,
+                "error": None,
+            }
+        },
+    )
 
     job_id: str
     status: JobStatus
@@ -59,6 +80,13 @@ class Job(BaseModel):
     finished_at: datetime | None
     attempts: int
     """How many times a worker took it up."""
+    worker: str | None
+    """Which one has it, or had it last; null while it is queued."""
+    requested_by: str | None
+    """Who asked for it: the page says `page`, a terminal `<user>@<host>`, a worker that found no
+    model `first start`; null where nobody said."""
+    forced: bool
+    """Whether its version is to be served whatever the gate says."""
     result: JobResult | None
     error: str | None
 

@@ -1,7 +1,7 @@
 """The steps of a job's life that must be one step in Redis, as Lua.
 
 A job's record is a hash of strings; "" stands for null. Beside the public fields of `Job` it holds
-`force` and `cancel_requested` (0 or 1), `deaths`, `heartbeat` (a counter), `worker` (who runs it),
+`force` (0 or 1: the job is `forced`) and `cancel_requested`, `deaths`, `heartbeat` (a counter),
 `model_version` (the name chosen for what it will publish) and `last_call` (see below).
 
 Every script gets KEYS: the record, its events stream, the active-job pointer, and then its own.
@@ -41,12 +41,13 @@ end
 local function held() return field('cancel_requested') == '1' and 2 or 1 end
 """
 
-# KEYS: + the list of jobs. ARGV: job id, now, force, how many jobs to keep, both key prefixes.
+# KEYS: + the list of jobs. ARGV: job id, now, force, how many jobs to keep, both key prefixes, who
+# asks for it.
 CREATE = (
     _PRELUDE
     + """
 local jobs = KEYS[4]
-local id, now, force, keep, job_prefix, events_prefix = unpack(ARGV)
+local id, now, force, keep, job_prefix, events_prefix, requested_by = unpack(ARGV)
 local current = redis.call('GET', active)
 if current then
   local status = redis.call('HGET', job_prefix .. current, 'status')
@@ -58,7 +59,7 @@ end
 set('job_id', id, 'status', 'queued', 'stage', '', 'progress', '0',
   'created_at', now, 'started_at', '', 'finished_at', '', 'attempts', '0', 'result', '',
   'error', '', 'force', force, 'cancel_requested', '0', 'deaths', '0', 'heartbeat', '0',
-  'worker', '', 'model_version', '', 'last_call', '')
+  'worker', '', 'model_version', '', 'last_call', '', 'requested_by', requested_by)
 redis.call('SET', active, id)
 redis.call('LPUSH', jobs, id)
 for _, old in ipairs(redis.call('LRANGE', jobs, keep, -1)) do

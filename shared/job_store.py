@@ -41,8 +41,11 @@ class JobStore:
         self._redis = client
         self._scripts: dict[str, Script] = {}
 
-    def create(self, *, force: bool) -> tuple[Job, bool]:
-        """The active job, and whether it is a new one. `force` holds for a run in flight, too."""
+    def create(self, *, force: bool, requested_by: str | None = None) -> tuple[Job, bool]:
+        """The active job, and whether it is a new one.
+
+        `force` holds for a run in flight, too; `requested_by` for a new one only.
+        """
         proposed = secrets.token_hex(16)
         job_id = self._run(
             job_scripts.CREATE,
@@ -52,6 +55,7 @@ class JobStore:
             str(KEEP_JOBS),
             redis_keys.JOB_PREFIX,
             redis_keys.EVENTS_PREFIX,
+            requested_by or "",
             job_id=proposed,
             more_keys=[redis_keys.JOBS],
         )
@@ -202,6 +206,7 @@ _ENDINGS = {
 
 def _job(record: Mapping[str, str]) -> Job:
     fields: dict[str, Any] = {name: record.get(name) or None for name in Job.model_fields}
+    fields["forced"] = record.get("force") == "1"
     if fields["result"] is not None:
         fields["result"] = JobResult.model_validate_json(fields["result"])
     return Job.model_validate(fields)

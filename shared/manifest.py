@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -14,6 +15,21 @@ MANIFEST_FILE = "manifest.json"
 
 VERSION_PATTERN = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 """A version's name, e.g. 20261123-201455-7f3a9c: UTC time of creation and a random part."""
+
+
+class Plot(StrEnum):
+    """A picture of how a version did on rows it had not seen."""
+
+    ROC = "roc"
+    PRECISION_RECALL = "precision-recall"
+    CALIBRATION = "calibration"
+    CONFUSION_MATRIX = "confusion-matrix"
+    PERMUTATION_IMPORTANCE = "permutation-importance"
+
+    @property
+    def file(self) -> str:
+        """Its name in the version's folder."""
+        return f"plot-{self}.svg"
 
 
 class _Record(BaseModel):
@@ -86,6 +102,11 @@ class Manifest(_Record):
     data: TrainingData
     libraries: dict[str, str]
     stage_seconds: dict[str, float]
+
+    @property
+    def plots(self) -> list[Plot]:
+        """Those that the version has: none, if it was published before there were any."""
+        return [plot for plot in Plot if plot.file in self.files]
 
     @property
     def fits_this_schema(self) -> bool:

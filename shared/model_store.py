@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationError
 
 from shared import digest
-from shared.errors import VersionNotFound, VersionNotServable
+from shared.errors import PlotNotFound, VersionNotFound, VersionNotServable
 from shared.manifest import MANIFEST_FILE, ONNX_FILE, VERSION_PATTERN, FileDigest, Manifest
 from shared.onnx_model import OnnxModel
 
@@ -53,13 +53,31 @@ class ModelStore:
             raise VersionNotServable(
                 f"model version {version} was trained for other features than this release's"
             )
-        onnx = self._read_onnx(manifest)
+        onnx = self._read_described(manifest, ONNX_FILE)
         try:
             model = OnnxModel(onnx)
             model.warm_up()
         except ValueError as error:
             raise VersionNotServable(f"model version {version}: {error}") from error
         return manifest, model
+
+    def plot(self, version: str, name: str) -> bytes:
+        """An SVG, from the very bytes whose hash was checked.
+
+        Raises:
+            VersionNotFound: there is no such version.
+            PlotNotFound: it has no such plot.
+            VersionNotServable: the plot or the manifest is damaged. A damaged plot keeps nobody
+                from serving the version.
+        """
+        manifest = self.manifest(version)
+        for plot in manifest.plots:
+            if plot == name:
+                return self._read_described(manifest, plot.file)
+        raise PlotNotFound(
+            f"model version {version} has no plot {name[:40]!r}; it has "
+            f"{', '.join(manifest.plots) or 'none'}"
+        )
 
     def versions(self) -> list[str]:
         """The names of all versions, sound or not, newest first."""
@@ -172,7 +190,7 @@ class ModelStore:
         if digest.is_signed(content):
             _parsed(version, content, self._signing_key)
             return False
-        self._read_onnx(_parsed(version, content, None))
+        self._read_described(_parsed(version, content, None), ONNX_FILE)
         signed = digest.add(digest.check(content, None), self._signing_key)
         self._replace(self._path(version) / MANIFEST_FILE, signed)
         return True
@@ -205,14 +223,14 @@ class ModelStore:
                 f"model version {version}: {name} cannot be read ({error.strerror})"
             ) from error
 
-    def _read_onnx(self, manifest: Manifest) -> bytes:
+    def _read_described(self, manifest: Manifest, name: str) -> bytes:
         version = manifest.model_version
-        onnx = self._read(version, ONNX_FILE)
-        if _digest(onnx) != manifest.files.get(ONNX_FILE):
+        content = self._read(version, name)
+        if _digest(content) != manifest.files.get(name):
             raise VersionNotServable(
-                f"model version {version}: {ONNX_FILE} is not the file its manifest describes"
+                f"model version {version}: {name} is not the file its manifest describes"
             )
-        return onnx
+        return content
 
     def _replace(self, path: Path, content: bytes) -> None:
         """Whoever reads the file gets the old content or the new, whole."""

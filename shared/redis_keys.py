@@ -20,6 +20,10 @@ JOB_PREFIX = "lifeboat:job:"
 EVENTS_PREFIX = "lifeboat:job-events:"
 """Stream per job: the record at each change, for `GET /jobs/{id}/events`."""
 
+PROCESS_PREFIX = "lifeboat:process:"
+"""String per API process, `<host>:<pid>`: the version that it serves, "" for none. Expires unless
+the process renews it (`processes`)."""
+
 QUEUE = "lifeboat:queue"
 """List, Celery's: messages that say 'look at job X'. A hint, never the truth about a job."""
 
@@ -30,3 +34,7 @@ def job(job_id: str) -> str:
 
 def events(job_id: str) -> str:
     return EVENTS_PREFIX + job_id
+
+
+def process(name: str) -> str:
+    return PROCESS_PREFIX + name

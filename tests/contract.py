@@ -15,6 +15,9 @@ JOB_FIELDS = {
     "started_at",
     "finished_at",
     "attempts",
+    "worker",
+    "requested_by",
+    "forced",
     "result",
     "error",
 }

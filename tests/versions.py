@@ -1,6 +1,7 @@
 """Real model versions for tests: the default pipeline, fitted once, published as often as asked."""
 
 import functools
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from shared.manifest import (
     Manifest,
     Metrics,
     Parity,
+    Plot,
     Score,
     TrainingData,
 )
@@ -23,6 +25,9 @@ from worker import dataset, estimator, export
 
 TRAINING_DATA = str(Path(__file__).parent.parent / "data" / "titanic.csv")
 JOB_ID = "0" * 32
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><text>%s</text></svg>'
+PLOTS = {plot: SVG % plot.encode() for plot in Plot}
+"""Stand in for those that take a cross-validation to draw."""
 
 
 @functools.cache
@@ -59,6 +64,7 @@ def publish(
     job_id: str = JOB_ID,
     version: str | None = None,
     signing_key: SecretStr | None = None,
+    plots: Mapping[Plot, bytes] = PLOTS,
 ) -> str:
     """Publishes the default model as a new version; its name."""
     store = ModelStore(models_dir, signing_key)
@@ -66,6 +72,8 @@ def publish(
     with store.staging() as staging:
         (staging / ONNX_FILE).write_bytes(exported_pipeline())
         joblib.dump(fitted_pipeline(), staging / PIPELINE_FILE)
+        for plot, picture in plots.items():
+            (staging / plot.file).write_bytes(picture)
         manifest = Manifest(
             model_version=version or store.new_version(),
             job_id=job_id,

@@ -17,6 +17,7 @@ from shared.version_key import VersionKey
 
 _RETRY_SECONDS = 1.0
 _HAND_BACK_SECONDS = 0.1
+_FIRST_START = "first start"
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class MainProcess:
             for manifest in self._models.manifests()
         ):
             try:
-                job, is_new = self._jobs.create(force=False)
+                job, is_new = self._jobs.create(force=False, requested_by=_FIRST_START)
                 if is_new:
                     log.info("no model to serve yet; job %s trains the first", job.job_id)
                     self._queue.send(job.job_id)

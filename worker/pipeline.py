@@ -15,19 +15,23 @@ from shared.errors import LifeboatError
 from shared.job import Stage
 from shared.manifest import ONNX_FILE, PIPELINE_FILE, Manifest
 from shared.model_store import ModelStore, digests
-from worker import dataset, estimator, evaluation, export
+from worker import dataset, estimator, evaluation, export, plots
 
 _STARTS_AT = {
     Stage.LOAD: 0.0,
     Stage.FIT: 0.05,
     Stage.EVALUATE: 0.15,
-    Stage.EXPORT: 0.85,
+    Stage.PLOT: 0.84,
+    Stage.EXPORT: 0.86,
     Stage.VERIFY: 0.88,
     Stage.PUBLISH: 0.97,
 }
 """Share of the whole run that is done when a stage begins: one fit, then a fit per fold."""
 
-_LIBRARIES = ("scikit-learn", "skl2onnx", "onnx", "onnxruntime", "numpy", "pandas", "joblib")
+_LIBRARIES = (
+    *("scikit-learn", "skl2onnx", "onnx", "onnxruntime", "numpy", "pandas", "joblib"),
+    "matplotlib",
+)
 
 log = logging.getLogger(__name__)
 
@@ -91,9 +95,11 @@ def run_pipeline(
     with stage(Stage.FIT):
         pipeline = estimator.fit(table.features, table.labels)
     with stage(Stage.EVALUATE):
-        metrics = evaluation.cross_validate(
-            table.features, table.labels, within(Stage.EVALUATE, Stage.EXPORT)
+        evaluated = evaluation.cross_validate(
+            table.features, table.labels, within(Stage.EVALUATE, Stage.PLOT)
         )
+    with stage(Stage.PLOT):
+        drawn = plots.draw(evaluated)
     with stage(Stage.EXPORT):
         exported = export.to_onnx(pipeline)
     with stage(Stage.VERIFY):
@@ -107,8 +113,10 @@ def run_pipeline(
         with model_store.staging() as staging:
             (staging / ONNX_FILE).write_bytes(exported)
             joblib.dump(pipeline, staging / PIPELINE_FILE)
+            for plot, picture in drawn.items():
+                (staging / plot.file).write_bytes(picture)
             gate = evaluation.promotion_gate(
-                metrics,
+                evaluated.metrics,
                 table.data,
                 _served(model_store, served_version()),
                 tolerance=promotion_tolerance,
@@ -121,7 +129,7 @@ def run_pipeline(
                     job_id=run.job_id,
                     created_at=datetime.now(UTC),
                     files=digests(staging),
-                    metrics=metrics,
+                    metrics=evaluated.metrics,
                     gate=gate,
                     parity=parity,
                     data=table.data,

@@ -1,6 +1,6 @@
 """The model versions, and the choice of the one that is served."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from api.dependencies import ApiKeyRequired, HolderDep, ModelStoreDep, RedisTurn, VersionKeyDep
 from api.schemas import (
@@ -8,16 +8,26 @@ from api.schemas import (
     BUSY,
     KEY_NEEDED,
     NO_JSON,
+    NO_PLOT,
     NO_REDIS,
     NO_VERSION,
     NOT_SERVABLE,
     ModelChoice,
     Models,
     ModelVersion,
+    PlotName,
     VersionName,
 )
 from shared.manifest import Manifest
 from shared.model_store import ModelStore
+
+_SVG = "image/svg+xml"
+_PLOT_HEADERS = {
+    # A version never changes.
+    "Cache-Control": "private, max-age=31536000, immutable",
+    # For who opens it by itself: nothing in it runs, and it loads nothing.
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+}
 
 router = APIRouter(tags=["models"])
 
@@ -32,6 +42,19 @@ def get_models(models: ModelStoreDep, holder: HolderDep) -> Models:
 def get_model(model_version: VersionName, models: ModelStoreDep) -> Manifest:
     """One version whole: its manifest."""
     return models.manifest(model_version)
+
+
+@router.get(
+    "/models/{model_version}/plots/{plot}",
+    response_class=Response,
+    responses=NO_PLOT
+    | NOT_SERVABLE
+    | BUSY
+    | {200: {"content": {_SVG: {}}, "description": "A picture, with a background of its own."}},
+)
+def get_model_plot(model_version: VersionName, plot: PlotName, models: ModelStoreDep) -> Response:
+    """A plot of how the version did in cross-validation, on rows that its fits had not seen."""
+    return Response(models.plot(model_version, plot), headers=_PLOT_HEADERS, media_type=_SVG)
 
 
 @router.put(
@@ -52,11 +75,13 @@ def _versions(models: ModelStore) -> list[ModelVersion]:
     return [
         ModelVersion(
             model_version=manifest.model_version,
+            job_id=manifest.job_id,
             created_at=manifest.created_at,
             outcome=manifest.gate.outcome,
             reason=manifest.gate.reason,
             metrics=manifest.metrics,
             data=manifest.data,
+            plots=manifest.plots,
         )
         for manifest in models.manifests()
     ]

@@ -20,7 +20,17 @@ from api.dependencies import (
     StoppingDep,
     StreamLimiterDep,
 )
-from api.schemas import ACCEPTED, JOB_ENDED, KEY_NEEDED, NO_JOB, NO_REDIS, JobId, Jobs, StartedRun
+from api.schemas import (
+    ACCEPTED,
+    JOB_ENDED,
+    KEY_NEEDED,
+    NO_JOB,
+    NO_REDIS,
+    JobId,
+    Jobs,
+    RequestedBy,
+    StartedRun,
+)
 from shared.errors import JobNotFound
 from shared.job import Job
 from shared.job_store import KEEP_JOBS, JobStore
@@ -41,9 +51,10 @@ def put_run_pipeline(
     jobs: JobStoreDep,
     queue: JobQueueDep,
     force: Annotated[bool, Query(description="Promote whatever the gate says.")] = False,
+    requested_by: RequestedBy = None,
 ) -> StartedRun:
     """Starts a training run; while one is queued or running, answers with that one."""
-    job, is_new = jobs.create(force=force)
+    job, is_new = jobs.create(force=force, requested_by=requested_by)
     if is_new:
         queue.send(job.job_id)
     status_url = f"/jobs/{job.job_id}"

@@ -18,6 +18,7 @@ _COLOURS = {
     Stage.LOAD: "#56b4e9",
     Stage.FIT: "#e69f00",
     Stage.EVALUATE: "#0072b2",
+    Stage.PLOT: "#d55e00",
     Stage.EXPORT: "#cc79a7",
     Stage.VERIFY: "#009e73",
     Stage.PUBLISH: "#999999",

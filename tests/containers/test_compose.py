@@ -26,6 +26,15 @@ def test_a_run_changes_the_served_version_and_a_roll_back_changes_it_again(api: 
     api.wait_for_version(first)
 
 
+def test_a_version_brings_its_plots_though_its_worker_may_write_nearly_nowhere(api: Api) -> None:
+    newest = api.http.get("/models").json()["versions"][0]
+    assert len(newest["plots"]) == 5
+    for plot in newest["plots"]:
+        answer = api.http.get(f"/models/{newest['model_version']}/plots/{plot}")
+        assert answer.status_code == 200
+        assert b"</svg>" in answer.content
+
+
 def test_an_api_restarted_without_redis_predicts_with_what_was_chosen(
     compose: Compose, api: Api
 ) -> None:

@@ -58,6 +58,7 @@ def test_with_redis_frozen_every_one_of_many_calls_is_503_within_3_s(
             for method, path in [
                 ("GET", "/jobs"),
                 ("GET", f"/jobs/{job_id}"),
+                ("GET", "/processes"),
                 ("GET", events),
                 ("PUT", "/run-pipeline"),
                 ("DELETE", f"/jobs/{job_id}"),

@@ -71,6 +71,7 @@ def _calls(job_id: str, version: str | None) -> list[tuple[str, str, dict[str, o
     return [
         ("PUT", "/run-pipeline", None),
         ("GET", "/jobs", None),
+        ("GET", "/processes", None),
         ("GET", f"/jobs/{job_id}", None),
         ("DELETE", f"/jobs/{'0' * 32}", None),
         ("PUT", "/models/current", {"model_version": version}),

@@ -2,6 +2,7 @@
 
 import json
 import time
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -135,7 +136,7 @@ def test_events_show_every_change_until_the_job_ends(api: Api) -> None:
     assert events[0]["status"] == "queued"
     assert events[-1] == api.job(job_id)
     stages = [event["stage"] for event in events if event["stage"]]
-    order = ["load", "fit", "evaluate", "export", "verify", "publish"]
+    order = ["load", "fit", "evaluate", "plot", "export", "verify", "publish"]
     assert list(dict.fromkeys(stages)) == order
     progress = [event["progress"] for event in events]
     assert progress == sorted(progress)
@@ -172,7 +173,8 @@ def test_the_models_are_listed_and_an_earlier_one_can_be_chosen(api: Api) -> Non
     assert {"model_version", "created_at", "metrics"} <= set(models["versions"][0])
     whole = api.http.get(f"/models/{earlier}").json()
     assert whole["model_version"] == earlier
-    assert set(whole["files"]) == {"model.onnx", "model.joblib"}
+    plots = models["versions"][1]["plots"]
+    assert set(whole["files"]) == {"model.onnx", "model.joblib", *(f"plot-{p}.svg" for p in plots)}
 
     answer = api.http.put("/models/current", json={"model_version": earlier})
     assert (answer.status_code, answer.json()) == (200, {"model_version": earlier})
@@ -196,6 +198,52 @@ def test_a_choice_that_makes_no_sense_is_refused(api: Api, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     answer = api.http.put("/models/current", content=body, headers=headers)
     assert 400 <= answer.status_code < 500, answer.text
+
+
+def test_a_run_leaves_plots_that_the_api_serves(api: Api) -> None:
+    job_id = api.run_pipeline()
+    assert api.wait_for_end(job_id)["status"] == "succeeded"
+    newest = api.http.get("/models").json()["versions"][0]
+    assert newest["job_id"] == job_id
+    assert newest["plots"] == [
+        *("roc", "precision-recall", "calibration", "confusion-matrix", "permutation-importance"),
+    ]
+    for plot in newest["plots"]:
+        answer = api.http.get(f"/models/{newest['model_version']}/plots/{plot}")
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"] == "image/svg+xml"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert ET.fromstring(answer.content).tag.endswith("}svg")
+
+
+def test_a_damaged_plot_is_refused_and_its_version_served(stack: Stack) -> None:
+    version = publish(stack.models_dir)
+    picture = stack.models_dir / version / "plot-roc.svg"
+    content = bytearray(picture.read_bytes())
+    content[len(content) // 2] ^= 1
+    picture.write_bytes(content)
+    api = stack.start_api()
+    answer = api.http.get(f"/models/{version}/plots/roc")
+    assert answer.status_code == 409
+    assert "plot-roc.svg" in answer.json()["detail"]
+    assert api.http.get(f"/models/{version}/plots/calibration").status_code == 200
+    assert api.version() == version
+
+
+def test_a_job_tells_who_asked_for_it_whether_by_force_and_who_runs_it(stack: Stack) -> None:
+    api = stack.start_api()
+    answer = api.http.put("/run-pipeline", headers={"X-Requested-By": "ada@example"})
+    queued = api.job(answer.json()["job_id"])
+    assert (queued["requested_by"], queued["forced"]) == ("ada@example", False)
+    assert queued["worker"] is None
+    # It stays hers; the force is whoever's.
+    headers = {"X-Requested-By": "page"}
+    api.http.put("/run-pipeline", params={"force": "true"}, headers=headers)
+    stack.start_worker()
+    end = api.wait_for_end(str(queued["job_id"]))
+    assert (end["requested_by"], end["forced"]) == ("ada@example", True)
+    assert str(end["worker"]).startswith("celery@worker-")
+    assert api.job(api.run_pipeline())["requested_by"] is None
 
 
 def test_a_damaged_version_cannot_be_chosen(stack: Stack) -> None:
@@ -288,6 +336,7 @@ def test_without_redis_predictions_go_on_and_the_rest_answers_503_soon(
         ("DELETE", f"/jobs/{'0' * 32}"),
         ("GET", f"/jobs/{'0' * 32}/events"),
         ("PUT", "/models/current"),
+        ("GET", "/processes"),
     ]
     for method, path in calls:
         started = time.monotonic()

@@ -53,6 +53,16 @@ def test_a_repeated_creation_makes_one_new_job(jobs: JobStore) -> None:
     assert [found.job_id for found in jobs.recent(10)] == [job.job_id]
 
 
+def test_a_record_keeps_who_asked_first_and_whether_anybody_by_force(jobs: JobStore) -> None:
+    jobs.create(force=False, requested_by="ada")
+    job, is_new = jobs.create(force=True, requested_by="page")
+    assert (is_new, job.requested_by, job.forced, job.worker) == (False, "ada", True, None)
+    assert jobs.claim(job.job_id, WORKER) == 1
+    assert jobs.get(job.job_id).worker == WORKER
+    jobs.release(WORKER)
+    assert jobs.get(job.job_id).worker is None
+
+
 @pytest.mark.usefixtures("repeated")
 def test_a_repeated_claim_is_one_attempt(jobs: JobStore, job_id: str) -> None:
     assert jobs.claim(job_id, WORKER) == 1
@@ -111,6 +121,6 @@ def test_a_job_that_chose_no_version_leaves_none(jobs: JobStore, job_id: str) ->
 def test_a_job_of_an_earlier_release_can_be_claimed_and_cancelled(
     server: RedisServer, jobs: JobStore, job_id: str
 ) -> None:
-    server.client.hdel(record_of(job_id), "last_call")
+    server.client.hdel(record_of(job_id), "last_call", "requested_by")
     assert jobs.claim(job_id, WORKER) == 1
     assert jobs.cancel(job_id).status is JobStatus.RUNNING

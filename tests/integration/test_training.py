@@ -36,6 +36,7 @@ def test_the_first_start_trains_a_model_by_itself_and_answers_as_the_original_se
     api.wait_for_version(result["model_version"])
     answer = api.http.post("/predict", json=ORIGINAL_REQUEST)
     assert answer.json()["predictions"] == [0, 1]
+    assert end["requested_by"] == "first start" and end["worker"] and not end["forced"]
     assert result["metrics"]["roc_auc"]["mean"] >= 0.86
     assert result["metrics"]["accuracy"]["mean"] >= 0.815
 

@@ -76,6 +76,8 @@ def test_what_is_there_is_answered_as_documented(api: Api) -> None:
         ("GET /jobs/{job_id}/events", 200, job, NOT_SET),
         ("GET /models", 200, {}, NOT_SET),
         ("GET /models/{model_version}", 200, version, NOT_SET),
+        ("GET /models/{model_version}/plots/{plot}", 200, version | {"plot": "roc"}, NOT_SET),
+        ("GET /processes", 200, {}, NOT_SET),
         ("PUT /models/current", 200, {}, version),
         ("GET /v2/models/{name}/versions/{model_version}", 200, {"name": NAME} | version, NOT_SET),
     ]

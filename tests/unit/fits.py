@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from shared.manifest import Metrics
 from tests.versions import fitted_pipeline, training_table
 from worker import estimator, evaluation
+from worker.evaluation import Evaluation
 
 _really_fit = estimator.fit
 """Whatever a test puts in its place."""
@@ -34,7 +34,7 @@ def cached_fit(features: pd.DataFrame, labels: NDArray[np.int64]) -> Pipeline:
 class CrossValidation:
     """The default estimator on passengers it has not seen, on the folds that a run takes."""
 
-    metrics: Metrics
+    evaluation: Evaluation
     folds: list[tuple[Pipeline, NDArray[np.int64]]]
     """Each fold's pipeline and the rows that were kept from it."""
 
@@ -64,5 +64,5 @@ def cross_validation() -> CrossValidation:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "fit", fit)
-        metrics = evaluation.cross_validate(table.features, table.labels, lambda _: None)
-    return CrossValidation(metrics, folds)
+        found = evaluation.cross_validate(table.features, table.labels, lambda _: None)
+    return CrossValidation(found, folds)

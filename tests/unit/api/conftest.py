@@ -22,6 +22,7 @@ from shared.job_queue import JobQueue
 from shared.job_store import JobStore
 from shared.model_store import ModelStore
 from shared.onnx_model import OnnxModel
+from shared.processes import ProcessList
 from shared.settings import Settings
 from shared.version_key import VersionKey
 from tests.versions import exported_pipeline
@@ -51,6 +52,7 @@ def state(models_dir: Path, **changes: Any) -> State:
         "version_key": cast(VersionKey, NoRedis()),
         "jobs": cast(JobStore, NoRedis()),
         "queue": cast(JobQueue, NoRedis()),
+        "processes": cast(ProcessList, NoRedis()),
         "predict_limiter": CapacityLimiter(1),
         "metrics_limiter": CapacityLimiter(1),
         "stream_limiter": CapacityLimiter(1),

@@ -9,12 +9,14 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.predictor import ServedModelHolder
 from shared.errors import JobEnded, JobNotFound, LifeboatError
-from shared.job import Job
+from shared.job import Job, JobStatus
+from shared.manifest import Plot
 from shared.passenger import EXAMPLES
 from shared.settings import Settings
 from tests.unit.api.conftest import Start
 from tests.unit.manifests import write_manifest
-from tests.versions import publish
+from tests.unit.shared.test_job import job
+from tests.versions import PLOTS, publish
 
 JOB_ID = "a" * 32
 NEEDS_REDIS = [
@@ -23,6 +25,7 @@ NEEDS_REDIS = [
     ("GET", f"/jobs/{JOB_ID}"),
     ("DELETE", f"/jobs/{JOB_ID}"),
     ("GET", f"/jobs/{JOB_ID}/events"),
+    ("GET", "/processes"),
 ]
 
 
@@ -165,6 +168,75 @@ def test_a_damaged_version_is_409(client: TestClient, models_dir: Path) -> None:
     assert version in answer.json()["detail"]
 
 
+# --- plots ---------------------------------------------------------------------------------------
+
+
+def test_a_plot_is_an_image_that_stays_as_it_is_and_runs_nothing(
+    client: TestClient, models_dir: Path
+) -> None:
+    version = publish(models_dir)
+    (listed,) = client.get("/models").json()["versions"]
+    assert listed["plots"] == [*Plot]
+    for plot in listed["plots"]:
+        answer = client.get(f"/models/{version}/plots/{plot}")
+        assert (answer.status_code, answer.content) == (200, PLOTS[plot])
+        assert answer.headers["Content-Type"] == "image/svg+xml"
+        assert answer.headers["Cache-Control"] == "private, max-age=31536000, immutable"
+        policy = "default-src 'none'; style-src 'unsafe-inline'"
+        assert answer.headers["Content-Security-Policy"] == policy
+
+
+def test_a_plot_that_is_not_there_is_404_and_a_damaged_one_409(
+    client: TestClient, models_dir: Path
+) -> None:
+    without, damaged = publish(models_dir, plots={}), publish(models_dir)
+    (models_dir / damaged / Plot.ROC.file).write_bytes(b"<svg/>")
+    newest, earlier = client.get("/models").json()["versions"]
+    assert (newest["model_version"], earlier["plots"]) == (damaged, [])
+    for version, plot, status in [
+        (without, "roc", 404),
+        (damaged, "nonsense", 404),
+        ("20200101-000000-000000", "roc", 404),
+        (damaged, "roc", 409),
+    ]:
+        answer = client.get(f"/models/{version}/plots/{plot}")
+        assert (answer.status_code, "Cache-Control" in answer.headers) == (status, False)
+        assert version in answer.json()["detail"]
+
+
+# --- who asks for a run --------------------------------------------------------------------------
+
+
+class NotingJobs:
+    """Takes any request for a run, and remembers who asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str | None] = []
+
+    def create(self, *, force: bool, requested_by: str | None) -> tuple[Job, bool]:
+        self.asked.append(requested_by)
+        return job(JobStatus.QUEUED), False
+
+
+@pytest.mark.parametrize("name", [None, "page", "a", "ada@example", "!~" * 32, "first start"])
+def test_who_asks_for_a_run_may_say_so(start: Start, name: str | None) -> None:
+    jobs = NotingJobs()
+    headers = {} if name is None else {"X-Requested-By": name}
+    assert start(jobs=jobs).put("/run-pipeline", headers=headers).status_code == 202
+    assert jobs.asked == [name]
+
+
+@pytest.mark.parametrize("name", [b"", b"a" * 65, b"\xe9", b"\x7f", b"a\tb", b"a\x01"])
+def test_a_name_that_is_none_is_refused_in_words(start: Start, name: bytes) -> None:
+    jobs = NotingJobs()
+    answer = start(jobs=jobs).put("/run-pipeline", headers=[(b"X-Requested-By", name)])
+    assert answer.status_code == 422
+    (error,) = answer.json()["detail"]
+    assert error["loc"] == ["header", "X-Requested-By"]
+    assert "1 to 64 printable ASCII characters" in error["msg"]
+    assert jobs.asked == []
+
+
 # --- the API key ---------------------------------------------------------------------------------
 
 CHANGES = [
@@ -178,6 +250,8 @@ READS = [
     ("GET", "/jobs"),
     ("GET", f"/jobs/{JOB_ID}"),
     ("GET", "/models"),
+    ("GET", "/models/20260102-030405-abcdef/plots/roc"),
+    ("GET", "/processes"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
     ("GET", "/openapi.json"),

@@ -10,9 +10,11 @@ import redis
 
 from shared.job import Job, JobStatus
 from shared.job_store import JobStore
+from shared.manifest import MANIFEST_FILE
 from tests.unit.api.conftest import Start
 from tests.unit.manifests import write_manifest
 from tests.unit.shared.test_job import job
+from tests.versions import publish
 
 JOB_ID = "0123456789abcdef" * 2
 VERSION = "20260102-030405-abcdef"
@@ -90,12 +92,26 @@ def test_a_version_that_is_none_is_404_and_never_a_path(
     opened.clear()
     for answer in (
         client.get(f"/models/{escaped(version)}"),
+        client.get(f"/models/{escaped(version)}/plots/roc"),
         client.put("/models/current", json={"model_version": version}),
         client.get(f"/v2/models/lifeboat/versions/{escaped(version)}"),
     ):
         assert answer.status_code == 404
         assert len(answer.content) < 1000
     assert not [path for path in opened if path.startswith(str(models_dir.parent))]
+
+
+@pytest.mark.parametrize("plot", HOSTILE_VERSIONS)
+def test_a_plot_that_is_none_is_404_and_never_a_path(
+    start: Start, models_dir: Path, opened: list[str], plot: str
+) -> None:
+    version = publish(models_dir)
+    answer = start().get(f"/models/{version}/plots/{escaped(plot)}")
+    assert answer.status_code == 404
+    assert len(answer.content) < 1000
+    folder = str(models_dir / version)
+    looked_at = {path for path in opened if path.startswith(folder)}
+    assert looked_at <= {folder, f"{folder}/{MANIFEST_FILE}"}
 
 
 def test_the_version_itself_is_found(start: Start, models_dir: Path, opened: list[str]) -> None:

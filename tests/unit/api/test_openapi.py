@@ -18,13 +18,15 @@ OPENAPI: dict[str, Any] = (
 
 CONTRACT = {
     ("post", "/predict"): {"200", "408", "413", "415", "422", "503"},
-    ("put", "/run-pipeline"): {"202", "401", "403", "503"},
+    ("put", "/run-pipeline"): {"202", "401", "403", "422", "503"},
     ("get", "/jobs"): {"200", "422", "503"},
     ("get", "/jobs/{job_id}"): {"200", "404", "503"},
     ("delete", "/jobs/{job_id}"): {"202", "401", "403", "404", "409", "503"},
     ("get", "/jobs/{job_id}/events"): {"200", "404", "503"},
     ("get", "/models"): {"200", "503"},
     ("get", "/models/{model_version}"): {"200", "404", "409", "503"},
+    ("get", "/models/{model_version}/plots/{plot}"): {"200", "404", "409", "503"},
+    ("get", "/processes"): {"200", "503"},
     ("put", "/models/current"): {
         *("200", "400", "401", "403", "404", "408", "409", "413", "415", "422", "503"),
     },
@@ -136,6 +138,7 @@ def test_the_example_of_a_prediction_is_the_original_clients_and_works() -> None
             JOB_FIELDS,
         ),
         ("get", "/models", "200", {"serving", "versions"}),
+        ("get", "/processes", "200", {"processes"}),
         ("put", "/models/current", "200", {"model_version"}),
         ("get", "/health/ready", "200", {"status", "model_version", "redis"}),
         ("get", "/health/ready", "503", {"status", "model_version", "redis"}),
@@ -148,7 +151,12 @@ def test_an_answer_has_the_fields_that_clients_rely_on(
 
 
 @pytest.mark.parametrize(
-    ("path", "kind"), [("/jobs/{job_id}/events", "text/event-stream"), ("/metrics", "text/plain")]
+    ("path", "kind"),
+    [
+        ("/jobs/{job_id}/events", "text/event-stream"),
+        ("/metrics", "text/plain"),
+        ("/models/{model_version}/plots/{plot}", "image/svg+xml"),
+    ],
 )
 def test_what_is_no_json_says_what_it_is(path: str, kind: str) -> None:
     assert list(operation("get", path)["responses"]["200"]["content"]) == [kind]
@@ -157,7 +165,8 @@ def test_what_is_no_json_says_what_it_is(path: str, kind: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "names"),
     [
-        ("put", "/run-pipeline", ["force"]),
+        ("put", "/run-pipeline", ["force", "X-Requested-By"]),
+        ("get", "/models/{model_version}/plots/{plot}", ["model_version", "plot"]),
         ("get", "/jobs", ["limit"]),
         ("get", "/jobs/{job_id}/events", ["job_id", "last-event-id"]),
     ],

@@ -13,6 +13,7 @@ from api.predictor import ServedModelHolder
 from api.watcher import Watcher
 from shared.manifest import ONNX_FILE
 from shared.model_store import ModelStore
+from shared.processes import ProcessList
 from shared.version_key import Reading, VersionKey
 from tests.versions import publish
 
@@ -42,6 +43,25 @@ class FakeVersionKey:
         self.put.append(version)
 
 
+class FakeProcesses:
+    """What this process is noted to serve, and how often it has left."""
+
+    def __init__(self) -> None:
+        self.noted: list[str | None] = []
+        self.left = 0
+        self.error: Exception | None = None
+
+    def note(self, version: str | None) -> None:
+        if self.error is not None:
+            raise self.error
+        self.noted.append(version)
+
+    def leave(self) -> None:
+        if self.error is not None:
+            raise self.error
+        self.left += 1
+
+
 class FakeTime:
     def __init__(self) -> None:
         self.now = 1000.0
@@ -56,7 +76,13 @@ class World:
     def __init__(self, models_dir: Path, clock: FakeTime) -> None:
         self.key, self.holder, self.clock = FakeVersionKey(), ServedModelHolder(), clock
         self.store = ModelStore(models_dir)
-        self.watcher = Watcher(cast(VersionKey, self.key), self.store, self.holder)
+        self.processes = FakeProcesses()
+        self.watcher = Watcher(
+            cast(VersionKey, self.key),
+            self.store,
+            self.holder,
+            cast(ProcessList, self.processes),
+        )
 
     def read(self, *readings: Reading, after: float = 0) -> str | None:
         """What is served when the watcher has had those readings."""
@@ -248,6 +274,23 @@ def test_a_redis_that_goes_away_in_between_does_not_end_the_watch(
     first, second = publish(models_dir), publish(models_dir)
     world.key.error = redis.ConnectionError("refused")
     assert world.read(named(first), MISSING, named(second)) == second
+
+
+def test_what_is_served_is_noted_at_each_look_that_redis_answers_and_not_after_the_end(
+    models_dir: Path, world: World
+) -> None:
+    first, second = publish(models_dir), publish(models_dir)
+    world.read(named(first), AWAY, named(second), named(UNKNOWN))
+    assert world.processes.noted == [first, second, second]
+    assert world.processes.left == 1
+    world.read(AWAY)
+    assert world.processes.left == 1
+
+
+def test_a_note_that_redis_does_not_take_changes_nothing(models_dir: Path, world: World) -> None:
+    first, second = publish(models_dir), publish(models_dir)
+    world.processes.error = redis.TimeoutError("frozen")
+    assert world.read(named(first), named(second)) == second
 
 
 def test_whether_redis_answers_is_known_and_measured_and_told_at_each_change(

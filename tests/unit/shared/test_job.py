@@ -16,6 +16,9 @@ def job(status: JobStatus) -> Job:
         started_at=None,
         finished_at=None,
         attempts=0,
+        worker=None,
+        requested_by=None,
+        forced=False,
         result=None,
         error=None,
     )
@@ -39,8 +42,14 @@ def test_a_job_shows_the_fields_that_clients_rely_on() -> None:
     assert set(job(JobStatus.QUEUED).model_dump(mode="json")) == JOB_FIELDS
 
 
+def test_the_example_in_the_documentation_is_a_job() -> None:
+    example = Job.model_json_schema()["example"]
+    assert set(example) == JOB_FIELDS
+    assert Job.model_validate(example).status is JobStatus.RUNNING
+
+
 def test_the_stages_come_in_the_order_of_a_run() -> None:
-    assert list(Stage) == ["load", "fit", "evaluate", "export", "verify", "publish"]
+    assert list(Stage) == ["load", "fit", "evaluate", "plot", "export", "verify", "publish"]
 
 
 @pytest.mark.parametrize("job_id", ["", "0" * 31, "0" * 33, "A" * 32, "0" * 32 + "\n", "g" * 32])

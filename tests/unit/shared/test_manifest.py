@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared.features import FEATURES
-from shared.manifest import VERSION_PATTERN, Manifest
+from shared.manifest import VERSION_PATTERN, FileDigest, Manifest, Plot
 from tests.unit.manifests import manifest
 
 
@@ -44,6 +44,19 @@ def test_a_manifest_says_which_inputs_its_model_takes() -> None:
     assert manifest().fits_this_schema
     assert not manifest(inputs=FEATURES[:-1]).fits_this_schema
     assert not manifest(inputs=FEATURES[::-1]).fits_this_schema
+
+
+def test_a_manifest_names_the_plots_that_are_there() -> None:
+    some = FileDigest(sha256="0" * 64, size=1)
+    assert manifest().plots == []
+    files = {"plot-roc.svg": some, "model.onnx": some, "plot-of-nothing.svg": some}
+    assert manifest(files=files).plots == ["roc"]
+
+
+def test_the_plots_have_the_names_that_clients_know() -> None:
+    names = ["roc", "precision-recall", "calibration", "confusion-matrix", "permutation-importance"]
+    assert list(Plot) == names
+    assert [plot.file for plot in Plot] == [f"plot-{name}.svg" for name in names]
 
 
 @pytest.mark.parametrize("change", [{"format": 2}, {"files": None}, {"gate": {"outcome": "maybe"}}])

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from shared import digest
-from shared.errors import VersionNotFound, VersionNotServable
+from shared.errors import PlotNotFound, VersionNotFound, VersionNotServable
 from shared.manifest import (
     MANIFEST_FILE,
     ONNX_FILE,
@@ -20,6 +20,7 @@ from shared.manifest import (
     VERSION_PATTERN,
     FileDigest,
     Manifest,
+    Plot,
 )
 from shared.model_store import ModelStore, digests
 from shared.onnx_model import OnnxModel
@@ -27,7 +28,7 @@ from shared.passenger import EXAMPLES
 from tests.external_data import PLACES, with_external_data
 from tests.unit.manifests import VERSION, manifest, write_manifest
 from tests.unit.records import columns
-from tests.versions import exported_pipeline, publish
+from tests.versions import PLOTS, exported_pipeline, publish
 
 FAR_FUTURE = "29991231-235958-abcdef"
 
@@ -76,9 +77,10 @@ def test_a_published_version_holds_its_files_with_their_digests_and_nothing_else
 ) -> None:
     version = publish(models_dir)
     assert contents(models_dir) == [version]
-    assert contents(models_dir / version) == sorted([MANIFEST_FILE, ONNX_FILE, PIPELINE_FILE])
+    files = {ONNX_FILE, PIPELINE_FILE, *(plot.file for plot in Plot)}
+    assert contents(models_dir / version) == sorted({MANIFEST_FILE, *files})
     listed = json.loads((models_dir / version / MANIFEST_FILE).read_text())["files"]
-    assert set(listed) == {ONNX_FILE, PIPELINE_FILE}
+    assert set(listed) == files
     for name, found in listed.items():
         content = (models_dir / version / name).read_bytes()
         assert found == {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
@@ -374,6 +376,54 @@ def test_a_volume_that_cannot_even_say_what_it_has_is_an_error_in_words(
     monkeypatch.setattr(Path, "is_dir", stale)
     with pytest.raises(VersionNotServable, match="Stale file handle"):
         model_store.load(version)
+
+
+# --- plots ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plot", Plot)
+def test_a_plot_is_read_as_it_was_published(
+    models_dir: Path, model_store: ModelStore, plot: Plot
+) -> None:
+    assert model_store.plot(publish(models_dir), plot.value) == PLOTS[plot]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        remove(Plot.ROC.file),
+        lambda version: truncate(version, Plot.ROC.file),
+        overwrite(Plot.ROC.file, b"<svg/>"),
+    ],
+)
+def test_a_damaged_plot_is_refused_and_the_version_is_not(
+    models_dir: Path, model_store: ModelStore, damage: Callable[[Path], None]
+) -> None:
+    version = publish(models_dir)
+    damage(models_dir / version)
+    with pytest.raises(VersionNotServable, match=f"{version}: {Plot.ROC.file}"):
+        model_store.plot(version, "roc")
+    assert model_store.plot(version, "calibration") == PLOTS[Plot.CALIBRATION]
+    assert model_store.load(version)[0].model_version == version
+
+
+def test_a_version_without_plots_is_sound_and_says_so(
+    models_dir: Path, model_store: ModelStore
+) -> None:
+    version = publish(models_dir, plots={})
+    assert model_store.load(version)[0].plots == []
+    with pytest.raises(PlotNotFound, match="none"):
+        model_store.plot(version, "roc")
+
+
+@pytest.mark.parametrize("name", ["", "ROC", "roc.svg", "../roc", "model", ONNX_FILE, "x" * 5000])
+def test_no_other_file_is_read_as_a_plot(
+    models_dir: Path, model_store: ModelStore, name: str
+) -> None:
+    version = publish(models_dir)
+    with pytest.raises(PlotNotFound, match="it has roc, precision-recall") as refused:
+        model_store.plot(version, name)
+    assert len(str(refused.value)) < 300
 
 
 # --- signatures ----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ def test_no_two_keys_can_be_the_same() -> None:
         redis_keys.job(job_id),
         redis_keys.events(job_id),
         redis_keys.job("1" * 32),
+        redis_keys.process("host:1"),
     ]
     assert len(set(keys)) == len(keys)
     assert all(key.startswith("lifeboat:") for key in keys)

@@ -12,13 +12,16 @@ from tests.unit.fits import cross_validation
 from tests.unit.manifests import VERSION, manifest
 from tests.versions import metrics, training_table
 from worker import evaluation
-from worker.evaluation import FOLDS, cross_validate, promotion_gate
+from worker.evaluation import FOLDS, Evaluation, cross_validate, promotion_gate
 
 DATA = TrainingData(source="test", sha256="a" * 64, rows=100, positives=40)
 
 
 class Guesser:
-    """Says of a passenger what the table says in its one column."""
+    """Says of a passenger what the table says in its column `chance`."""
+
+    def fit(self) -> None:
+        """As every estimator has it."""
 
     def predict_proba(self, features: pd.DataFrame) -> NDArray[np.float64]:
         chance = features["chance"].to_numpy()
@@ -52,6 +55,10 @@ def a_hundred_rows() -> tuple[pd.DataFrame, NDArray[np.int64]]:
 
 
 def run(features: pd.DataFrame, labels: NDArray[np.int64]) -> Metrics:
+    return evaluate(features, labels).metrics
+
+
+def evaluate(features: pd.DataFrame, labels: NDArray[np.int64]) -> Evaluation:
     return cross_validate(features, labels, lambda _: None)
 
 
@@ -92,6 +99,43 @@ def test_the_scores_are_mean_and_spread_over_what_each_fold_did_not_see(fits: Fi
         assert score.std > 0
 
 
+def test_each_row_keeps_what_the_fit_that_had_not_seen_it_said(fits: Fits) -> None:
+    features, labels = a_hundred_rows()
+    found = evaluate(features, labels)
+    assert found.labels.tolist() == labels.tolist()
+    assert found.probabilities.tolist() == features["chance"].tolist()
+    for fold, rows in enumerate(fits.rows):
+        kept = sorted(set(range(100)) - rows)
+        assert np.flatnonzero(found.folds == fold).tolist() == kept
+
+
+@pytest.mark.usefixtures("fits")
+@pytest.mark.parametrize("most", [2_000, 9])
+def test_a_feature_is_as_important_as_the_score_falls_without_it(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(evaluation, "_MAX_IMPORTANCE_ROWS", most)
+    features, labels = a_hundred_rows()
+    importances = evaluate(features.assign(noise=1.0), labels).importances
+    assert list(importances.index) == ["chance", "noise"]
+    assert importances.shape == (2, FOLDS)
+    chance, noise = importances.to_numpy()
+    assert chance.mean() > 0.1
+    assert noise.tolist() == [0] * FOLDS
+
+
+@pytest.mark.usefixtures("fits")
+@pytest.mark.parametrize("rare", [0, 1])
+def test_importance_is_known_where_a_label_is_rare(
+    monkeypatch: pytest.MonkeyPatch, rare: int
+) -> None:
+    monkeypatch.setattr(evaluation, "_MAX_IMPORTANCE_ROWS", 5)
+    labels = np.full(1_000, 1 - rare)
+    labels[::100] = rare
+    features = pd.DataFrame({"chance": np.random.default_rng(0).random(1_000)})
+    assert np.isfinite(evaluate(features, labels).importances.to_numpy()).all()
+
+
 def test_the_share_that_is_done_is_told_before_each_fold(fits: Fits) -> None:
     shares: list[float] = []
     cross_validate(*a_hundred_rows(), shares.append)
@@ -109,7 +153,7 @@ def test_a_run_that_is_stopped_fits_no_further_fold(fits: Fits) -> None:
 
 
 def test_the_default_model_scores_with_a_spread() -> None:
-    scored = cross_validation().metrics
+    scored = cross_validation().evaluation.metrics
     assert 0.5 < scored.roc_auc.mean < 1 and 0 < scored.roc_auc.std < 0.1
     assert 0.3 < scored.log_loss.mean < 0.5
     assert 0.1 < scored.brier_score.mean < 0.15

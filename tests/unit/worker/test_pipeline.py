@@ -10,7 +10,7 @@ import pytest
 
 from shared.errors import BadTrainingData, ParityBroken, RunCancelled, RunLost, RunStopped
 from shared.job import Stage
-from shared.manifest import ONNX_FILE, PIPELINE_FILE, Manifest
+from shared.manifest import ONNX_FILE, PIPELINE_FILE, Manifest, Plot
 from shared.model_store import ModelStore
 from shared.passenger import EXAMPLES
 from tests.unit.fits import cached_fit, cross_validation
@@ -23,7 +23,7 @@ from tests.versions import (
     publish,
     training_table,
 )
-from worker import export
+from worker import export, plots
 from worker.pipeline import run_pipeline
 
 SERVED_SCORE_OUT_OF_REACH = 0.99
@@ -106,13 +106,13 @@ def test_the_first_run_publishes_a_promoted_version_that_answers_the_original_cl
 def test_the_manifest_tells_where_a_version_is_from_and_how_good_it_is(models_dir: Path) -> None:
     published = run(models_dir, ScriptedRun())
     assert published.job_id == JOB_ID
-    assert published.metrics == cross_validation().metrics
+    assert published.metrics == cross_validation().evaluation.metrics
     assert published.data == training_table().data
-    assert set(published.files) == {ONNX_FILE, PIPELINE_FILE}
+    assert set(published.files) == {ONNX_FILE, PIPELINE_FILE, *(plot.file for plot in Plot)}
     assert published.parity.rows > published.data.rows
     assert published.libraries["scikit-learn"].startswith("1.8.")
     assert {"python", "onnxruntime", "skl2onnx"} <= set(published.libraries)
-    assert list(published.stage_seconds) == ["load", "fit", "evaluate", "export", "verify"]
+    assert list(published.stage_seconds) == ["load", "fit", "evaluate", "plot", "export", "verify"]
     assert all(seconds >= 0 for seconds in published.stage_seconds.values())
 
 
@@ -123,6 +123,21 @@ def test_the_pipeline_beside_the_model_is_the_one_that_was_exported(models_dir: 
     _, model = ModelStore(models_dir).load(version.name)
     _, served = model.predict(columns(EXAMPLES))
     assert fitted.predict_proba(rows)[:, 1] == pytest.approx(served, abs=1e-5)
+
+
+def test_the_plots_are_those_of_its_cross_validation(models_dir: Path) -> None:
+    version = run(models_dir, ScriptedRun()).model_version
+    for plot, picture in plots.draw(cross_validation().evaluation).items():
+        assert ModelStore(models_dir).plot(version, plot) == picture
+
+
+def test_a_plot_that_cannot_be_drawn_is_missing_and_no_more(
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(plots._PLOTS, Plot.ROC)
+    published = run(models_dir, ScriptedRun())
+    assert published.plots == [plot for plot in Plot if plot is not Plot.ROC]
+    assert ModelStore(models_dir).load(published.model_version)[0] == published
 
 
 def test_the_stages_come_in_order_and_progress_rises_within_the_long_ones(models_dir: Path) -> None:
@@ -138,7 +153,7 @@ def test_the_stages_come_in_order_and_progress_rises_within_the_long_ones(models
     verifying = {share for stage, share in scripted.reports if stage is Stage.VERIFY}
     assert len(verifying) == 2
     others = [s for stage, s in scripted.reports if stage not in (Stage.EVALUATE, Stage.VERIFY)]
-    assert len(others) == len(set(others)) == 4
+    assert len(others) == len(set(others)) == 5
 
 
 def test_the_version_takes_the_name_that_an_earlier_attempt_chose(models_dir: Path) -> None:
@@ -228,7 +243,7 @@ def test_the_served_version_is_asked_for_at_the_end_when_it_may_have_changed(
 
 
 @pytest.mark.parametrize("reason", [RunCancelled, RunLost])
-@pytest.mark.parametrize("stop_at", range(16))
+@pytest.mark.parametrize("stop_at", range(17))
 def test_a_run_that_is_stopped_between_stages_or_folds_publishes_nothing(
     models_dir: Path, stop_at: int, reason: type[RunStopped]
 ) -> None:
@@ -239,10 +254,10 @@ def test_a_run_that_is_stopped_between_stages_or_folds_publishes_nothing(
     assert versions(models_dir) == []
 
 
-def test_a_whole_run_has_the_sixteen_checkpoints_that_are_tried_above(models_dir: Path) -> None:
+def test_a_whole_run_has_the_seventeen_checkpoints_that_are_tried_above(models_dir: Path) -> None:
     scripted = ScriptedRun()
     run(models_dir, scripted)
-    assert len(scripted.reports) == 16
+    assert len(scripted.reports) == 17
 
 
 def test_a_run_that_is_lost_while_publishing_leaves_nothing_half_written(models_dir: Path) -> None:

@@ -1,0 +1,22 @@
+"""`GET /processes`."""
+
+from fastapi import APIRouter
+
+from api.dependencies import ProcessListDep, RedisTurn
+from api.schemas import NO_REDIS, Process, Processes
+
+router = APIRouter(tags=["operations"], responses=NO_REDIS, dependencies=[RedisTurn])
+
+
+@router.get("/processes")
+def get_processes(processes: ProcessListDep) -> Processes:
+    """Which version each living API process serves, over all hosts that share the Redis server.
+
+    One that was killed is listed for 10 s more.
+    """
+    return Processes(
+        processes=[
+            Process(process=process, model_version=version)
+            for process, version in processes.versions().items()
+        ]
+    )
