@@ -8,7 +8,7 @@ COMPOSE ?= docker compose
 export ORT_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down sign test faults fuzz bench bench-reload bench-training bench-peers lint format lock sbom
+.PHONY: help run up down sign test screenshots faults fuzz bench bench-reload bench-training bench-peers lint format lock sbom
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
@@ -27,6 +27,9 @@ sign: $(INSTALLED) ## Sign the model versions that are there, with LIFEBOAT_SIGN
 
 test: $(INSTALLED) ## Run every test; ARGS="tests/unit -k gate" for some
 	@exec $(BIN)/pytest --numprocesses 4 --no-loadscope-reorder $(ARGS)
+
+screenshots: $(INSTALLED) ## Take the pictures in docs/screenshots anew (needs Chromium)
+	@exec $(BIN)/pytest tests/browser --screenshots $(ARGS)
 
 faults: $(INSTALLED) ## Run the fault tests many times over, with load and figures (an hour)
 	@exec $(BIN)/pytest tests/faults --long $(ARGS)

@@ -13,7 +13,7 @@ from shared.model_store import ModelStore
 from tests.processes import Stack
 from tests.versions import TRAINING_DATA
 
-_LONGEST_FIRST = ["containers", "faults", "integration", "unit"]
+_LONGEST_FIRST = ["containers", "browser", "faults", "integration", "unit"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,6 +21,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--long",
         action="store_true",
         help="the faults many times over, with the load and the ratios; as `make faults` does",
+    )
+    parser.addoption(
+        "--screenshots",
+        action="store_true",
+        help="the browser ring leaves its pictures in docs/; as `make screenshots` does",
     )
 
 
@@ -42,8 +47,8 @@ class StacksTogether(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         match _ring(nodeid):
-            case "containers":
-                return "containers"
+            case "containers" | "browser" as ring:
+                return ring
             case "faults":
                 return nodeid
             case _:

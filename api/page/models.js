@@ -48,7 +48,9 @@ function overview(versions, serving, selected) {
   if (versions.length === 0) return [element("h2", {}, "Versions"), notice("No version yet: the first is being trained.")];
   return [
     element("h2", {}, "Versions"),
-    trend([...versions].reverse(), serving),
+    element("p.hint", {}, "ROC AUC over the versions, oldest first: mean and spread over the folds"),
+    element("div.scroll", { tabindex: 0, role: "region", "aria-label": "ROC AUC over the versions" }, trend([...versions].reverse(), serving)),
+    element("ul.legend", {}, ...["served", "promoted", "rejected"].map((kind) => element("li", { class: kind }, kind))),
     table("Every version on the volume, newest first; mean ± spread over the folds",
       ["Version", "Made", "Gate", ...METRICS.map(([, label]) => label)],
       versions.map((version) => {

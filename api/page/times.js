@@ -5,7 +5,9 @@ const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
 export function time(iso) {
-  const shown = new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const date = new Date(iso);
+  const year = date.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
+  const shown = date.toLocaleString("en", { year, month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false });
   return element("time", { datetime: iso, title: iso }, shown);
 }
 

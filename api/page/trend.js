@@ -1,8 +1,8 @@
 // A metric over the versions, as a small drawing; the table beside it says the same in words.
 import { drawn } from "./elements.js";
 
-const WIDTH = 720;
-const HEIGHT = 180;
+const WIDTH = 1000;
+const HEIGHT = 190;
 const LEFT = 52;
 const EDGE = 16;
 

@@ -7,10 +7,11 @@ from api.predictor import ServedModelHolder
 from shared.passenger import EXAMPLES
 from tests.unit.api.conftest import Start
 
-PAGES = ["/docs", "/redoc"]
+PAGES = ["/", "/docs", "/redoc"]
 OTHERS = [
     ("GET", "/none", 404),
-    ("GET", "/", 404),
+    ("GET", "/page/none.js", 404),
+    ("GET", "/page/main.js", 200),
     ("GET", "/models", 200),
     ("GET", "/jobs", 503),
     ("GET", "/metrics", 200),

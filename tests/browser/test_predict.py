@@ -1,0 +1,161 @@
+"""The section Predict: one record, and a file of them."""
+
+import csv
+import io
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visit
+from tests.processes import Api
+
+_ALL = {"Age": "38", "Pclass": "1", "SibSp": "1", "Parch": "0", "Fare": "71.28"}
+
+
+def _open(page: Page, api: Api) -> None:
+    page.goto(f"{api.url}/")
+    expect(page.get_by_role("heading", name="Predict", level=1)).to_be_visible()
+
+
+def _file(path: Path, rows: list[list[str]]) -> Path:
+    with path.open("w", newline="") as target:
+        csv.writer(target).writerows(rows)
+    return path
+
+
+def _downloaded(page: Page) -> list[dict[str, str]]:
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    return list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+
+
+def test_one_record_is_answered_as_the_api_answers(page: Page, api: Api) -> None:
+    _open(page, api)
+    for name, text in _ALL.items():
+        page.get_by_label(name, exact=True).fill(text)
+    page.get_by_label("Sex", exact=True).select_option("female")
+    page.get_by_label("Embarked", exact=True).select_option("C")
+    page.get_by_role("button", name="Predict").click()
+    record: dict[str, object] = {name: float(text) for name, text in _ALL.items()}
+    record |= {"Sex": "female", "Embarked": "C"}
+    whole = ("Pclass", "SibSp", "Parch")
+    expected = api.predict(record | {name: int(_ALL[name]) for name in whole}).json()
+    answer = page.locator(".answer")
+    expect(answer).to_contain_text("Survived: yes")
+    expect(answer).to_contain_text(f"{100 * expected['probabilities'][0]:.1f} %")
+    expect(answer.get_by_role("link")).to_have_text(expected["model_version"])
+    meter = answer.get_by_role("meter")
+    assert float(str(meter.get_attribute("value"))) == expected["probabilities"][0]
+
+
+def test_the_form_has_what_the_schema_has(page: Page, api: Api) -> None:
+    _open(page, api)
+    schema = api.http.get("/openapi.json").json()
+    body = schema["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
+    names = list(body["schema"]["items"]["properties"])
+    assert page.locator(".fields label").all_text_contents() == names
+
+
+def test_what_is_wrong_is_said_at_its_field(page: Page, api: Api, visit: Visit) -> None:
+    visit.expected.add(422)
+    _open(page, api)
+    page.get_by_label("Age", exact=True).fill("a lot")
+    page.get_by_role("button", name="Predict").click()
+    age = page.get_by_label("Age", exact=True)
+    expect(age).to_have_accessible_description(
+        "Years, may be fractional. 0 to 120 “a lot” is no number"
+    )
+    expect(age).to_be_focused()
+    age.fill("121")
+    page.get_by_role("button", name="Predict").click()
+    expect(page.locator("#error-Age")).to_contain_text("120")
+    expect(page.locator("#error-Sex")).not_to_be_empty()
+    expect(page.get_by_label("Sex", exact=True)).to_have_attribute("aria-invalid", "true")
+    expect(page.locator(".answer")).to_contain_text("see the fields")
+
+
+def test_a_file_comes_back_whole_with_what_was_predicted(
+    page: Page, api: Api, tmp_path: Path
+) -> None:
+    """As long as three requests, with columns of others, quotes, and a name that is markup."""
+    header = ["PassengerId", "Name", "Sex", "Age", "Embarked"]
+    hostile = '<img src=x onerror="document.title=1">, "quoted"\nin two lines'
+    rows = [[str(at), hostile, ("male", "female")[at % 2], str(at % 80), "S"] for at in range(2500)]
+    rows[7][3] = ""
+    _open(page, api)
+    page.locator("#csv-file").set_input_files(_file(tmp_path / "test.csv", [header, *rows]))
+    card = page.locator(".card", has=page.locator("#csv-file"))
+    expect(card).to_contain_text("2,500 of 2,500 rows predicted")
+    expect(card).to_contain_text("does not use: PassengerId, Name.")
+    expect(card).to_contain_text("count as not known: Pclass, SibSp, Parch, Fare.")
+    # The name is shown as it is, and is no element.
+    expect(card.get_by_role("cell", name="<img").first).to_be_visible()
+    assert page.locator("td img").count() == 0
+    shown = card.locator("tbody tr").count()
+    assert shown == 100
+    back = _downloaded(page)
+    assert [[row[name] for name in header] for row in back] == rows
+    asked: list[dict[str, object]] = [
+        {"Sex": row[2], "Embarked": row[4]} | ({"Age": int(row[3])} if row[3] else {})
+        for row in rows
+    ]
+    expected = api.predict(*asked).json()
+    assert [int(row["prediction"]) for row in back] == expected["predictions"]
+    assert [float(row["probability"]) for row in back] == expected["probabilities"]
+    assert {row["model_version"] for row in back} == {expected["model_version"]}
+
+
+def test_bad_rows_are_named_and_the_others_predicted(
+    page: Page, api: Api, visit: Visit, tmp_path: Path
+) -> None:
+    visit.expected.add(422)
+    rows = [
+        ["Sex", "Age"],
+        ["male", "30"],
+        ["male", "old"],
+        ["robot", "1"],
+        ["", "2"],
+        ["female", "200"],
+    ]
+    _open(page, api)
+    page.locator("#csv-file").set_input_files(_file(tmp_path / "bad.csv", rows))
+    card = page.locator(".card", has=page.locator("#csv-file"))
+    expect(card).to_contain_text("1 of 5 rows predicted")
+    problems = card.locator(".problems li").all_text_contents()
+    named = [problem.partition(": ")[0] for problem in problems]
+    assert named == ["line 3, Age", "line 4, Sex", "line 5, Sex", "line 6, Age"]
+    assert [row["prediction"] for row in _downloaded(page)][1:] == [""] * 4
+
+
+def test_a_file_that_cannot_be_used_says_why(page: Page, api: Api, tmp_path: Path) -> None:
+    _open(page, api)
+    card = page.locator(".card", has=page.locator("#csv-file"))
+    for name, text, words in [
+        ("empty.csv", "", "the file is empty"),
+        ("none.csv", "Age,Fare\n1,2\n", "the column Sex is missing"),
+        ("twice.csv", "Sex,Sex\nmale,male\n", "the column Sex is there twice"),
+        ("open.csv", 'Sex,Name\nmale,"Jim\n', "line 2: a quotation mark is never closed"),
+        ("long.csv", "Sex\nmale,1\n", "line 2 has 2 cells, and the header 1"),
+    ]:
+        (tmp_path / name).write_text(text)
+        page.locator("#csv-file").set_input_files(tmp_path / name)
+        expect(card).to_contain_text(f"{name}: {words}")
+
+
+def test_a_file_can_be_dropped_and_its_prediction_cancelled(page: Page, api: Api) -> None:
+    _open(page, api)
+    # Held back, so that there is something to cancel.
+    page.route("**/predict", lambda route: None)
+    page.evaluate(
+        """() => {
+            const data = new DataTransfer();
+            data.items.add(new File(["Sex\\n" + "male\\n".repeat(3000)], "dropped.csv"));
+            document.querySelector(".drop").dispatchEvent(
+                new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+        }"""
+    )
+    card = page.locator(".card", has=page.locator("#csv-file"))
+    expect(card.get_by_role("progressbar")).to_be_visible()
+    card.get_by_role("button", name="Cancel").click()
+    expect(card).to_contain_text("Cancelled; 0 rows had been predicted.")
+    page.unroute_all(behavior="ignoreErrors")
