@@ -56,6 +56,8 @@ def create_app(
         version="0.1.0",
         lifespan=lifespan or _lifespan(settings),
         exception_handlers=errors.HANDLERS,
+        # The address of such a redirect would be whatever the request named as its host.
+        redirect_slashes=False,
     )
     for routes in (predict, inference, pipeline, models, processes, health, page):
         api.include_router(routes.router)

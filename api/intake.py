@@ -67,8 +67,12 @@ class Intake:
                 message = await receive()
         except BaseException as error:
             self._held_bytes -= size
+            more = message.get("more_body", False)
+            # This frame lives until the rest is discarded: with 500 uploads refused at once, the
+            # last piece of each was 120 MB.
             chunks.clear()
-            if isinstance(error, BodyTooLarge | Overloaded) and message.get("more_body", False):
+            message = {}
+            if isinstance(error, BodyTooLarge | Overloaded) and more:
                 await _discard(receive)
             raise
         if size <= self._small_bytes:
@@ -118,7 +122,10 @@ async def _discard(receive: Receive) -> None:
             while size < _DISCARD_BYTES:
                 message = await receive()
                 size += len(message.get("body", b""))
-                if not message.get("more_body", False):
+                more = message.get("more_body", False)
+                # Or it would be held until the next one is there.
+                del message
+                if not more:
                     return
     except TimeoutError:
         return

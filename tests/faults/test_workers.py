@@ -47,7 +47,7 @@ class Moment:
 
 def _spread_over_the_run(times: Times) -> list[Moment]:
     """Over the stages and folds, from the claim on; the child alone in every third."""
-    count = times(2, 19)
+    count = times(2, 30)
     return [Moment(progress=0.97 * turn / count, child_only=turn % 3 == 1) for turn in range(count)]
 
 
