@@ -20,7 +20,7 @@ _SEED = 0
 def cross_validate(
     features: pd.DataFrame, labels: NDArray[np.int64], on_fold: Callable[[float], None]
 ) -> Metrics:
-    """Scores of the estimator on passengers it has not seen, by stratified 10-fold.
+    """Scores of the estimator on rows it has not seen, by stratified 10-fold.
 
     `on_fold` is called with the share that is done before each fold; what it raises ends the
     evaluation.
