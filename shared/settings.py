@@ -9,7 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """Every setting of both services; `.env.example` and the README list the same ones.
+    """Every setting of both services; `.env.example` and `docs/configuration.md` list
+    the same ones.
 
     Raises:
         pydantic.ValidationError: a variable holds a value that its field refuses.
