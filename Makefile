@@ -8,7 +8,7 @@ COMPOSE ?= docker compose
 export ORT_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down sign test screenshots faults fuzz bench bench-reload bench-training bench-peers lint format lock sbom
+.PHONY: help run up down retrain sign test screenshots faults fuzz bench bench-reload bench-training bench-peers lint format lock sbom
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
@@ -21,6 +21,9 @@ up: ## Run the whole product in containers, and wait until it answers
 
 down: ## Stop the containers; models and jobs stay in their volumes
 	$(COMPOSE) down
+
+retrain: $(INSTALLED) ## Train in a running Lifeboat and watch it; ARGS="--force" for more
+	@exec $(BIN)/python -m local.retrain --follow $(ARGS)
 
 sign: $(INSTALLED) ## Sign the model versions that are there, with LIFEBOAT_SIGNING_KEY
 	@exec $(BIN)/python -m worker.sign

@@ -11,7 +11,7 @@ from pydantic import FailFast, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 from api.predictor import too_many_rows
-from shared.features import FEATURES
+from shared.features import FEATURES, RECORD_NAME
 from shared.passenger import Passenger
 
 _PLAINER = {
@@ -45,7 +45,7 @@ def shortened(loc: Iterable[str | int]) -> list[str | int]:
 def explain(body: bytes, refused: Exception, max_rows: int) -> Errors:
     """The first errors of a refused body as FastAPI words them (`loc`, `msg`, `type`).
 
-    `loc` is ("body", index of the passenger, field); `msg` says the same in words. The input itself
+    `loc` is ("body", index of the record, field); `msg` says the same in words. The input itself
     is never shown.
 
     Raises:
@@ -56,7 +56,7 @@ def explain(body: bytes, refused: Exception, max_rows: int) -> Errors:
     where = str(refused).rpartition(" - ")[2][:_LONGEST_NAME]
     most_marks = _MARKS_PER_ROW * max(max_rows, _LEAST_ROWS)
     if any(body.count(mark) > most_marks for mark in b"{[,:"):
-        return _whole_body(f"it holds more than {max_rows} passengers can; first fault: {where}")
+        return _whole_body(f"it holds more than {max_rows} rows can; first fault: {where}")
     try:
         parsed = from_json(body)
     except ValueError:
@@ -114,5 +114,5 @@ def _worded(loc: list[str | int], message: str, kind: str) -> dict[str, object]:
     where = shortened(loc)
     message = _PLAINER.get(kind, message)
     if where:
-        message = f"passenger {where[0]}{''.join(f', {p}' for p in where[1:])}: {message}"
+        message = f"{RECORD_NAME} {where[0]}{''.join(f', {p}' for p in where[1:])}: {message}"
     return {"loc": ["body", *where], "msg": message, "type": kind}

