@@ -9,7 +9,7 @@ from anyio import CapacityLimiter, Semaphore, to_thread
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Lifespan
 
-from api import errors
+from api import errors, tally
 from api.batcher import Batcher
 from api.dependencies import State
 from api.fast_path import FastPath
@@ -72,7 +72,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
         store = ModelStore(settings.models_dir, settings.signing_key)
         watcher = Watcher(version_key, store, holder)
         jobs, queue = JobStore(client), JobQueue(celery, client)
-        background = Background(watcher.watch, JobWatch(jobs, queue).watch)
+        background = Background(watcher.watch, JobWatch(jobs, queue).watch, tally.keep_flushing)
         background.start()
         try:
             with stop_flag() as stopping:
@@ -100,6 +100,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                 )
         finally:
             await to_thread.run_sync(background.stop)
+            tally.flush()
             celery.close()
             client.close()
 

@@ -20,6 +20,9 @@ JOB_PREFIX = "lifeboat:job:"
 EVENTS_PREFIX = "lifeboat:job-events:"
 """Stream per job: the record at each change, for `GET /jobs/{id}/events`."""
 
+JOB_DURATIONS = "lifeboat:job-durations"
+"""Hash: how many jobs ended how, and how long they took (`job_statistics`)."""
+
 QUEUE = "lifeboat:queue"
 """List, Celery's: messages that say 'look at job X'. A hint, never the truth about a job."""
 
