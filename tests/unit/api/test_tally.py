@@ -1,15 +1,20 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 from prometheus_client import REGISTRY, Histogram
 from prometheus_client.registry import CollectorRegistry
+from pydantic import SecretStr
 
 from api import tally
+from api.app import create_app
 from api.bulk_histogram import BulkHistogram
+from shared.settings import Settings
 
 BOUNDS = [tenths / 10 for tenths in range(1, 11)]
 
@@ -91,6 +96,17 @@ def test_the_duty_flushes_by_itself_and_ends(
     stop.set()
     thread.join(30)
     assert not thread.is_alive()
+    assert counts()[0] == before[0] + 1
+
+
+def test_a_process_that_ends_counts_what_it_has_noted(
+    before: list[float], models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tally, "_FLUSH_SECONDS", 3600)
+    settings = Settings(models_dir=models_dir, redis_url=SecretStr("redis://127.0.0.1:1/0"))
+    with TestClient(create_app(settings)):
+        note(0.25)
+        assert counts() == before
     assert counts()[0] == before[0] + 1
 
 
