@@ -9,7 +9,7 @@ from anyio import CapacityLimiter, Semaphore, to_thread
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Lifespan
 
-from api import errors
+from api import errors, tally
 from api.batcher import Batcher
 from api.dependencies import State
 from api.fast_path import FastPath
@@ -77,7 +77,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
         process_list = ProcessList(client)
         watcher = Watcher(version_key, store, holder, process_list)
         jobs, queue = JobStore(client), JobQueue(celery, client)
-        background = Background(watcher.watch, JobWatch(jobs, queue).watch)
+        background = Background(watcher.watch, JobWatch(jobs, queue).watch, tally.keep_flushing)
         background.start()
         try:
             with stop_flag() as stopping:
@@ -106,6 +106,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                 )
         finally:
             await to_thread.run_sync(background.stop)
+            tally.flush()
             celery.close()
             client.close()
 

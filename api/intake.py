@@ -24,6 +24,12 @@ _HELD_BODIES = 8
 thread that predicts them: 64 MiB by default, about 2 s of its work."""
 
 
+_REQUESTS, _BODIES = "requests at once", "large bodies"
+# From the start, so that a rate sees the first that is shed.
+for cap in (_REQUESTS, _BODIES):
+    metrics.SHED.labels(cap)
+
+
 class Intake:
     """Reads bodies, and says no where a process has enough to do. For one event loop.
 
@@ -94,7 +100,7 @@ class Intake:
         else:
             self._turn_bytes += _REQUEST_BYTES
         if self._turn_bytes > _TURN_BYTES:
-            raise _overloaded("requests at once")
+            raise _overloaded(_REQUESTS)
 
     def _end_turn(self) -> None:
         self._turn_bytes = 0
@@ -106,7 +112,7 @@ class Intake:
                 "send less at once, or raise LIFEBOAT_MAX_BODY_BYTES"
             )
         if self._held_bytes > _HELD_BODIES * self._max_body_bytes:
-            raise _overloaded("large bodies")
+            raise _overloaded(_BODIES)
 
 
 def _overloaded(cap: str) -> Overloaded:

@@ -7,7 +7,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from api import metrics
+from api import tally
 from shared.errors import NoModelYet, TooManyRows
 from shared.features import Columns
 from shared.onnx_model import OnnxModel
@@ -60,7 +60,7 @@ class Predicted:
 def predict(columns: Columns, served: ServedModel) -> Predicted:
     """Checked columns -> predictions. Does no I/O."""
     labels, probabilities = served.model.predict(columns)
-    metrics.PREDICTED_ROWS.inc(len(labels))
+    tally.note(labels, probabilities)
     return Predicted(served.version, labels, probabilities)
 
 

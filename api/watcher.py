@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import redis
 
-from api import metrics
+from api import metrics, served_versions
 from api.predictor import ServedModel, ServedModelHolder
 from shared.errors import VersionNotFound, VersionNotServable
 from shared.model_store import ModelStore
@@ -100,7 +100,11 @@ class Watcher:
         before = self._holder.version or "no model"
         self._holder.current = ServedModel(version, model)
         metrics.SWAPS.inc()
+        metrics.SWAP_SECONDS.observe(time.monotonic() - now)
         metrics.MODEL_CREATED.set(manifest.created_at.timestamp())
+        folder = metrics.folder()
+        if folder is not None:
+            served_versions.note(folder, version)
         log.info("now serving model version %s (before: %s)", version, before)
         return True
 

@@ -2,20 +2,25 @@
 
 A job's record is a hash of strings; "" stands for null. Beside the public fields of `Job` it holds
 `force` (0 or 1: the job is `forced`) and `cancel_requested`, `deaths`, `heartbeat` (a counter),
-`model_version` (the name chosen for what it will publish) and `last_call` (see below).
+`model_version` (the name chosen for what it will publish), `started_seconds` (`started_at` by the
+clock of Redis) and `last_call` (see below).
 
-Every script gets KEYS: the record, its events stream, the active-job pointer, and then its own.
+Every script gets KEYS: the record, its events stream, the active-job pointer, then its own, and
+last the durations.
 
 The client repeats a call whose answer was lost with the connection, and Redis may have heeded the
 first one. A claim or a cancel that is repeated is therefore known by a random `call` that comes
 with it, of which the record keeps the last, and is answered as it was.
 """
 
+from shared.job_statistics import COUNT_DURATION
+
 LOST, HELD, CANCEL_ASKED, FORCE_ASKED = 0, 1, 2, 3
 """What a script answers a worker that reports on its run."""
 
-_PRELUDE = """
+_PRELUDE = f"""
 local record, events, active = KEYS[1], KEYS[2], KEYS[3]
+local durations = KEYS[#KEYS]
 
 local function field(name) return redis.call('HGET', record, name) end
 local function set(...) redis.call('HSET', record, ...) end
@@ -24,7 +29,9 @@ local function announce()
   redis.call('XADD', events, 'MAXLEN', '~', 1000, '*', unpack(redis.call('HGETALL', record)))
 end
 
-local function close(status, now, error)
+{COUNT_DURATION}
+local function close(status, now, error, outcome)
+  count_duration(outcome or status)
   set('status', status, 'finished_at', now, 'error', error)
   if redis.call('GET', active) == field('job_id') then redis.call('DEL', active) end
   announce()
@@ -81,7 +88,7 @@ end
 if field('status') ~= 'queued' then return 0 end
 redis.call('SET', active, field('job_id'), 'NX')
 if redis.call('GET', active) ~= field('job_id') then return 0 end
-if field('started_at') == '' then set('started_at', ARGV[2]) end
+if field('started_at') == '' then set('started_at', ARGV[2], 'started_seconds', clock()) end
 set('status', 'running', 'worker', ARGV[1], 'stage', '', 'progress', '0', 'last_call', ARGV[3])
 local attempt = redis.call('HINCRBY', record, 'attempts', 1)
 announce()
@@ -135,7 +142,7 @@ if field('cancel_requested') == '1' then return 2 end
 if version == '' and field('force') == '1' then return 3 end
 if version ~= '' then redis.call('SET', KEYS[4], version) end
 set('result', result, 'progress', '1')
-close('succeeded', now, '')
+close('succeeded', now, '', version == '' and 'rejected' or 'promoted')
 return 1
 """
 )

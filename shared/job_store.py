@@ -12,6 +12,7 @@ from redis.commands.core import Script
 from shared import job_scripts, redis_keys
 from shared.errors import JobEnded, JobNotFound
 from shared.job import JOB_ID_PATTERN, Job, JobResult, JobStatus
+from shared.job_statistics import JobStatistics, durations
 
 KEEP_JOBS = 200
 """Records kept; the oldest goes when a new job is made."""
@@ -75,6 +76,12 @@ class JobStore:
         for job_id in ids:
             pipeline.hgetall(redis_keys.job(job_id))
         return [_job(record) for record in pipeline.execute() if record]
+
+    def statistics(self) -> JobStatistics:
+        pulse = self.pulse()
+        fields: Any = self._redis.hgetall(redis_keys.JOB_DURATIONS)
+        queued = pulse is not None and pulse.status is JobStatus.QUEUED
+        return JobStatistics(queued=int(queued), durations=durations(fields))
 
     def changes(self, job_id: str, after: str) -> list[tuple[str, Job]]:
         """The job at each change since the event id `after` ("0" for all), with their ids."""
@@ -194,7 +201,8 @@ class JobStore:
         if script not in self._scripts:
             self._scripts[script] = self._redis.register_script(script)
         keys = [redis_keys.job(job_id), redis_keys.events(job_id), redis_keys.ACTIVE_JOB]
-        return self._scripts[script](keys=keys + (more_keys or []), args=args)
+        keys += [*(more_keys or []), redis_keys.JOB_DURATIONS]
+        return self._scripts[script](keys=keys, args=args)
 
 
 _ENDINGS = {

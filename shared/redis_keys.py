@@ -24,6 +24,9 @@ PROCESS_PREFIX = "lifeboat:process:"
 """String per API process, `<host>:<pid>`: the version that it serves, "" for none. Expires unless
 the process renews it (`processes`)."""
 
+JOB_DURATIONS = "lifeboat:job-durations"
+"""Hash: how many jobs ended how, and how long they took (`job_statistics`)."""
+
 QUEUE = "lifeboat:queue"
 """List, Celery's: messages that say 'look at job X'. A hint, never the truth about a job."""
 

@@ -1,13 +1,27 @@
 """Liveness, readiness and metrics."""
 
-from anyio import to_thread
+from contextlib import suppress
+
+import redis
+from anyio import CapacityLimiter, move_on_after, to_thread
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from api import metrics
-from api.dependencies import ApiKeyRequired, HolderDep, MetricsLimiterDep, WatcherDep
+from api.dependencies import (
+    ApiKeyRequired,
+    HolderDep,
+    JobStoreDep,
+    MetricsLimiterDep,
+    WatcherDep,
+)
 from api.errors import RETRY_AFTER_SECONDS
+from api.exposition import exposition
 from api.schemas import KEY_NEEDED, Live, Readiness
+from shared.job_statistics import JobStatistics
+from shared.job_store import JobStore
+
+_REDIS_SECONDS = 0.5
+"""Longest wait of `/metrics` for what Redis has to tell."""
 
 router = APIRouter(tags=["operations"])
 
@@ -42,10 +56,20 @@ async def get_ready(response: Response, holder: HolderDep, watcher: WatcherDep) 
     | {200: {"content": {"text/plain": {}}, "description": "Prometheus text format."}},
     dependencies=[ApiKeyRequired],
 )
-async def get_metrics(holder: HolderDep, limiter: MetricsLimiterDep) -> Response:
+async def get_metrics(
+    holder: HolderDep, watcher: WatcherDep, jobs: JobStoreDep, limiter: MetricsLimiterDep
+) -> Response:
+    """What is read from Redis is missing while Redis does not answer."""
+    statistics = await _statistics(jobs, limiter) if watcher.redis_answers else None
     # A thread of its own: the others may all be waiting for Redis.
-    text = await to_thread.run_sync(metrics.exposition, holder.version, limiter=limiter)
+    text = await to_thread.run_sync(exposition, holder.version, statistics, limiter=limiter)
     return Response(
         text,
         headers={"Content-Type": CONTENT_TYPE_LATEST},
     )
+
+
+async def _statistics(jobs: JobStore, limiter: CapacityLimiter) -> JobStatistics | None:
+    with move_on_after(_REDIS_SECONDS), suppress(redis.RedisError):
+        return await to_thread.run_sync(jobs.statistics, abandon_on_cancel=True, limiter=limiter)
+    return None

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from tests.contract import JOB_FIELDS, ORIGINAL_REQUEST
-from tests.processes import Api, Stack, http_client, wait_for
+from tests.processes import Api, Stack, wait_for
 from tests.versions import publish
 
 
@@ -266,23 +266,6 @@ def test_ready_names_the_version_and_reports_redis(api: Api) -> None:
     assert body["model_version"] in [
         v["model_version"] for v in api.http.get("/models").json()["versions"]
     ]
-
-
-def test_metrics_add_up_over_all_processes(api: Api) -> None:
-    def predicted() -> float:
-        lines = api.http.get("/metrics").text.splitlines()
-        (line,) = [x for x in lines if x.startswith("lifeboat_predicted_rows_total")]
-        return float(line.split()[1])
-
-    before = predicted()
-    for _ in range(20):
-        # A new connection each time, so that both processes get some.
-        with http_client(api.url) as client:
-            client.post("/predict", json=[{"Sex": "male"}] * 3)
-    assert {predicted() for _ in range(10)} == {before + 60}
-    text = api.http.get("/metrics").text
-    assert f'lifeboat_model_info{{model_version="{api.version()}"}} 1.0' in text
-    assert 'route="/jobs/{job_id}"' in text or 'route="/predict"' in text
 
 
 def test_the_api_documents_itself(api: Api) -> None:

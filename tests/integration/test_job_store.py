@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from shared import job_store
+from shared import job_store, redis_keys
 from shared.errors import JobEnded
-from shared.job import JobStatus
+from shared.job import JobResult, JobStatus
+from shared.job_scripts import HELD
 from shared.job_store import JobStore
 from shared.redis_keys import job as record_of
 from tests.processes import RedisServer
+from tests.versions import metrics
 
 WORKER = "worker#1"
 
@@ -124,3 +126,102 @@ def test_a_job_of_an_earlier_release_can_be_claimed_and_cancelled(
     server.client.hdel(record_of(job_id), "last_call", "requested_by")
     assert jobs.claim(job_id, WORKER) == 1
     assert jobs.cancel(job_id).status is JobStatus.RUNNING
+
+
+# --- what `/metrics` shows of jobs ---------------------------------------------------------------
+
+
+def _result(outcome: str) -> JobResult:
+    return JobResult.model_validate(
+        {
+            "outcome": outcome,
+            "reason": "a test",
+            "model_version": "20260102-030405-abcdef",
+            "metrics": metrics(),
+        }
+    )
+
+
+def _end(jobs: JobStore, job_id: str, outcome: str) -> None:
+    match outcome:
+        case "promoted" | "rejected":
+            assert jobs.succeed(job_id, 1, _result(outcome)) == HELD
+        case "failed":
+            jobs.end(job_id, 1, JobStatus.FAILED, "why")
+        case "cancelled":
+            jobs.end(job_id, 1, JobStatus.CANCELLED, "")
+
+
+def _ended(jobs: JobStore) -> dict[str, int]:
+    """Outcome -> the number of jobs, where there are any."""
+    durations = jobs.statistics().durations
+    return {outcome: each.count for outcome, each in durations.items() if each.count}
+
+
+@pytest.mark.usefixtures("repeated")
+@pytest.mark.parametrize("outcome", ["promoted", "rejected", "failed", "cancelled"])
+def test_a_job_is_counted_once_by_how_it_ended(jobs: JobStore, job_id: str, outcome: str) -> None:
+    assert jobs.claim(job_id, WORKER) == 1
+    assert _ended(jobs) == {}
+    _end(jobs, job_id, outcome)
+    assert _ended(jobs) == {outcome: 1}
+
+
+def test_the_duration_of_a_job_is_from_its_first_start_to_its_end(
+    server: RedisServer, jobs: JobStore, job_id: str
+) -> None:
+    assert jobs.claim(job_id, WORKER) == 1
+    started = float(server.client.hget(record_of(job_id), "started_seconds") or "nan")
+    server.client.hset(record_of(job_id), "started_seconds", str(started - 100))
+    assert jobs.release(WORKER) == job_id
+    assert jobs.claim(job_id, WORKER) == 2
+    jobs.end(job_id, 2, JobStatus.FAILED, "why")
+    failed = jobs.statistics().durations["failed"]
+    assert 100 <= failed.seconds < 300
+    assert (failed.at_most[60], failed.at_most[300], failed.count) == (0, 1, 1)
+
+
+@pytest.mark.parametrize("started", ["99999999999", None])
+def test_a_clock_set_back_or_a_job_of_an_earlier_release_counts_as_no_time(
+    server: RedisServer, jobs: JobStore, job_id: str, started: str | None
+) -> None:
+    assert jobs.claim(job_id, WORKER) == 1
+    if started is None:
+        server.client.hdel(record_of(job_id), "started_seconds")
+    else:
+        server.client.hset(record_of(job_id), "started_seconds", started)
+    jobs.end(job_id, 1, JobStatus.FAILED, "why")
+    failed = jobs.statistics().durations["failed"]
+    assert (failed.seconds, failed.at_most[1], failed.count) == (0, 1, 1)
+
+
+@pytest.mark.usefixtures("repeated")
+def test_a_job_that_was_cancelled_while_it_waited_took_no_time(jobs: JobStore, job_id: str) -> None:
+    assert jobs.statistics().queued == 1
+    jobs.cancel(job_id)
+    statistics = jobs.statistics()
+    assert statistics.queued == 0
+    cancelled = statistics.durations["cancelled"]
+    assert (cancelled.count, cancelled.at_most[1], cancelled.seconds) == (1, 1, 0)
+
+
+def test_a_job_whose_worker_died_too_often_is_counted_as_failed(
+    jobs: JobStore, job_id: str
+) -> None:
+    for attempt in range(1, job_store.MAX_DEATHS + 1):
+        assert _ended(jobs) == {}
+        assert jobs.claim(job_id, WORKER) == attempt
+        assert jobs.statistics().queued == 0
+        pulse = jobs.pulse()
+        assert pulse is not None and jobs.bury(pulse) is not None
+    assert _ended(jobs) == {"failed": 1}
+
+
+def test_an_emptied_redis_counts_from_nothing(
+    server: RedisServer, jobs: JobStore, job_id: str
+) -> None:
+    jobs.cancel(job_id)
+    assert server.client.hlen(redis_keys.JOB_DURATIONS) == 2
+    server.client.flushall()
+    assert _ended(jobs) == {}
+    assert jobs.statistics().queued == 0

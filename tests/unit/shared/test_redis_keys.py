@@ -11,6 +11,7 @@ def test_no_two_keys_can_be_the_same() -> None:
         redis_keys.VERSION,
         redis_keys.ACTIVE_JOB,
         redis_keys.JOBS,
+        redis_keys.JOB_DURATIONS,
         redis_keys.QUEUE,
         redis_keys.job(job_id),
         redis_keys.events(job_id),
