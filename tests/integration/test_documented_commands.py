@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from shared.settings import Settings
 from tests.documents import Block, blocks, pages
+from tests.processes import ROOT
 from tests.walk import Walk
 
 _LEAST_REASON = len("needs Docker")
@@ -46,6 +47,8 @@ def test_what_is_left_out_says_why() -> None:
     assert left_out
     for block in left_out:
         assert block.is_step and len(block.why_not_run) >= _LEAST_REASON, block
+        for path in re.findall(r"tests/[\w/.]*\w", block.why_not_run):
+            assert (ROOT / path).exists(), block
 
 
 def test_a_comment_is_one_that_means_something() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from shared.features import FEATURES, Feature
+from shared.features import FEATURES, RECORD_NAME, Feature, _features
 
 BY_NAME = {feature.name: feature for feature in FEATURES}
 CATEGORIES = [feature.name for feature in FEATURES if feature.kind == "category"]
@@ -40,3 +40,12 @@ def test_what_is_expected_is_said_with_the_bounds_there_are(
 
 def test_of_a_category_the_choices_are_said() -> None:
     assert BY_NAME["Embarked"].expected == "one of 'C', 'Q', 'S'"
+
+
+def test_a_record_may_have_no_required_field() -> None:
+    (feature,) = _features({"properties": {"mass": {"type": "number"}}})
+    assert not feature.required
+
+
+def test_a_record_is_called_by_the_name_of_its_class() -> None:
+    assert RECORD_NAME == "passenger"
