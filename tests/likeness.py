@@ -5,6 +5,8 @@ import re
 from typing import Any
 
 ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}|\b[0-9a-f]{32,64}\b")
+_PROCESS = re.compile(r"[\w.@-]+[:#]\d+")
+"""Of a machine: `<host>:<pid>`, or a worker's name."""
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 
 _MORE = "..."
@@ -78,7 +80,7 @@ def _learn(expected: object, actual: object, ids: dict[str, str]) -> None:
 
 def _scalar(value: Any) -> object:
     if isinstance(value, str):
-        return _without_figures(value)
+        return "a process" if _PROCESS.fullmatch(value) else _without_figures(value)
     return "a number" if type(value) in (int, float) else value
 
 

@@ -4,32 +4,16 @@ import re
 from pathlib import Path
 
 import pytest
-from fastapi.testclient import TestClient
 
-from api.app import create_app
-from shared.settings import Settings
 from tests.documents import Block, blocks, pages
 from tests.processes import ROOT
 from tests.walk import Walk
 
 _LEAST_REASON = len("needs Docker")
-_OPENAPI = TestClient(create_app(Settings(_env_file=None))).get("/openapi.json").json()
-_PENDING = {"/processes": "/processes", "/plots/": "/models/{model_version}/plots/{plot}"}
-"""Of commands that are described already: the call that they need and that is not here yet."""
 
 
 def _steps(page: str) -> list[Block]:
-    return [
-        block
-        for block in blocks(page)
-        if block.is_step and not block.why_not_run and not _is_pending(block)
-    ]
-
-
-def _is_pending(block: Block) -> bool:
-    return any(
-        part in block.text and path not in _OPENAPI["paths"] for part, path in _PENDING.items()
-    )
+    return [block for block in blocks(page) if block.is_step and not block.why_not_run]
 
 
 @pytest.mark.parametrize("page", [page for page in pages() if _steps(page)])

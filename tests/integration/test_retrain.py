@@ -17,7 +17,7 @@ import pytest
 
 from tests.processes import ROOT, Api, Process, Stack, clean_environment, free_port, wait_for
 
-_STAGES = ["load", "fit", "evaluate", "export", "verify", "publish"]
+_STAGES = ["load", "fit", "evaluate", "plot", "export", "verify", "publish"]
 
 
 def _command(*arguments: str) -> list[str]:
@@ -192,7 +192,9 @@ def test_on_a_terminal_a_bar_moves_in_place(served: Api, table: Path, medium_tab
     assert any(0 < percent < 100 for percent in percents)
     # What is on the screen in the end: each line once, however often it was drawn.
     screen = _screen(written)
-    assert screen.count("✓ load   ✓ fit   ✓ evaluate   ✓ export   ✓ verify   ✓ publish") == 1
+    assert (
+        screen.count("✓ load   ✓ fit   ✓ evaluate   ✓ plot   ✓ export   ✓ verify   ✓ publish") == 1
+    )
     assert screen.count("evaluate") == 1
     assert re.search(r"━{60} +100% 0:\d\d:\d\d", screen)
     assert "served before" in screen and "promoted: " in screen

@@ -11,23 +11,24 @@ def _job(status: str, stage: str | None, progress: float = 0.5) -> Job:
     return Job.model_validate(
         {"job_id": "0" * 32, "status": status, "stage": stage, "progress": progress}
         | {"created_at": "2026-11-25T00:00:00Z", "started_at": None, "finished_at": None}
-        | {"attempts": 1, "result": None, "error": None}
+        | {"attempts": 1, "worker": None, "requested_by": None, "forced": False}
+        | {"result": None, "error": None}
     )
 
 
 @pytest.mark.parametrize(
     ("job", "marks"),
     [
-        (_job("running", "load"), "●○○○○○"),
-        (_job("running", "export"), "✓✓✓●○○"),
-        (_job("queued", "evaluate"), "✓✓●○○○"),
-        (_job("failed", "verify"), "✓✓✓✓✗○"),
-        (_job("cancelled", "fit"), "✓✗○○○○"),
-        (_job("succeeded", "publish"), "✓✓✓✓✓✓"),
+        (_job("running", "load"), "●○○○○○○"),
+        (_job("running", "export"), "✓✓✓✓●○○"),
+        (_job("queued", "evaluate"), "✓✓●○○○○"),
+        (_job("failed", "verify"), "✓✓✓✓✓✗○"),
+        (_job("cancelled", "fit"), "✓✗○○○○○"),
+        (_job("succeeded", "publish"), "✓✓✓✓✓✓✓"),
     ],
 )
 def test_every_stage_has_a_mark(job: Job, marks: str) -> None:
-    names = ["load", "fit", "evaluate", "export", "verify", "publish"]
+    names = ["load", "fit", "evaluate", "plot", "export", "verify", "publish"]
     shown = stages(job, ascii_only=False).plain.split()
     assert shown == [word for pair in zip(marks, names, strict=True) for word in pair]
     plain = stages(job, ascii_only=True).plain
