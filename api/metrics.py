@@ -27,7 +27,7 @@ SLOW_CLIENTS = Counter(
     "lifeboat_slow_clients", "Connections closed because their client took too long."
 )
 PREDICTED_ROWS = Counter("lifeboat_predicted_rows", "Passengers predicted.")
-PREDICTIONS = Counter("lifeboat_predictions", "Passengers predicted, by what it was.", ["label"])
+PREDICTIONS = Counter("lifeboat_predictions", "Passengers predicted, by their label.", ["label"])
 PROBABILITIES = BulkHistogram(
     "lifeboat_predicted_probability",
     "Probability of label 1 of each passenger predicted.",

@@ -69,6 +69,8 @@ def test_with_redis_frozen_every_one_of_many_calls_is_503_within_3_s(
                 calls = [open_calls.enter_context(Asked(api, "GET", "/jobs")) for _ in range(150)]
                 assert [call.status() for call in calls] == [503] * len(calls)
                 assert api.version() == version
+                with Asked(api, "GET", "/metrics") as call:
+                    assert call.status() == 200
             stack.redis.thaw()
             wait_for(lambda: api.http.get("/jobs").status_code == 200)
         # The streams have outlived it, and end with their job.

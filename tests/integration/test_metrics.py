@@ -127,7 +127,7 @@ def test_the_info_tells_what_all_processes_serve_and_forgets_the_dead(
 
 
 def test_many_swaps_leave_one_series_and_are_counted_and_timed(stack: Stack, api: Api) -> None:
-    first = api.version()
+    first = str(api.version())
     versions_there = [first, publish(stack.models_dir)]
     before = scrape(api)
     assert before["lifeboat_model_swaps_total"] == PROCESSES

@@ -72,7 +72,7 @@ def test_jobs_are_shown_as_the_histogram_that_they_are() -> None:
 
 
 def test_without_redis_nothing_is_said_of_jobs() -> None:
-    assert not re.search("queue|job", exposition(VERSION, None).decode())
+    assert not re.search("lifeboat_(queue|job)", exposition(VERSION, None).decode())
 
 
 _PROCESS = """
