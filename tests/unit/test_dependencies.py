@@ -33,7 +33,7 @@ def _locked(lock: str) -> Packages:
 
 
 def test_there_is_a_lock_for_each_image_and_for_the_checkout() -> None:
-    assert LOCKS == ["api.txt", "dev.txt", "uv.txt", "worker.txt"]
+    assert LOCKS == ["api.txt", "dev.txt", "otel.txt", "uv.txt", "worker.txt"]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -48,7 +48,7 @@ def test_the_serving_image_is_given_nothing_that_unpickles_models() -> None:
     assert {"scikit-learn", "joblib"} <= {name for name, _ in _locked("worker.txt")}
 
 
-@pytest.mark.parametrize("lock", ["api.txt", "worker.txt"])
+@pytest.mark.parametrize("lock", ["api.txt", "worker.txt", "otel.txt"])
 def test_the_tests_see_what_the_images_get(lock: str) -> None:
     assert _locked(lock).items() <= _locked("dev.txt").items()
 
