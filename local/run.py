@@ -17,7 +17,7 @@ from honcho.process import Popen
 from pydantic import ValidationError
 
 from local import redis_server
-from shared.settings import Settings
+from shared.settings import Settings, explanations
 
 _PROCFILE = Path(__file__).parent.parent / "Procfile"
 
@@ -105,10 +105,7 @@ def _settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        # What is wrong with two of them together has no place, and names them itself.
-        where = "".join(f"LIFEBOAT_{str(name).upper()}: " for name in first["loc"][:1])
-        _refuse(where + first["msg"].removeprefix("Value error, "))
+        _refuse(explanations(error)[0])
 
 
 def _check_port(settings: Settings) -> None:

@@ -61,6 +61,8 @@ class Job(BaseModel):
     """How many times a worker took it up."""
     result: JobResult | None
     error: str | None
+    request_id: str | None
+    """Of the call that asked for it, as its answer and the log lines have it."""
 
     @property
     def has_ended(self) -> bool:

@@ -2,7 +2,8 @@
 
 A job's record is a hash of strings; "" stands for null. Beside the public fields of `Job` it holds
 `force` and `cancel_requested` (0 or 1), `deaths`, `heartbeat` (a counter), `worker` (who runs it),
-`model_version` (the name chosen for what it will publish) and `last_call` (see below).
+`model_version` (the name chosen for what it will publish), `traceparent` (the span of the request
+that asked for it, in W3C's words) and `last_call` (see below).
 
 Every script gets KEYS: the record, its events stream, the active-job pointer, and then its own.
 
@@ -41,12 +42,13 @@ end
 local function held() return field('cancel_requested') == '1' and 2 or 1 end
 """
 
-# KEYS: + the list of jobs. ARGV: job id, now, force, how many jobs to keep, both key prefixes.
+# KEYS: + the list of jobs. ARGV: job id, now, force, how many jobs to keep, both key prefixes,
+# request id, traceparent.
 CREATE = (
     _PRELUDE
     + """
 local jobs = KEYS[4]
-local id, now, force, keep, job_prefix, events_prefix = unpack(ARGV)
+local id, now, force, keep, job_prefix, events_prefix, request_id, traceparent = unpack(ARGV)
 local current = redis.call('GET', active)
 if current then
   local status = redis.call('HGET', job_prefix .. current, 'status')
@@ -58,7 +60,8 @@ end
 set('job_id', id, 'status', 'queued', 'stage', '', 'progress', '0',
   'created_at', now, 'started_at', '', 'finished_at', '', 'attempts', '0', 'result', '',
   'error', '', 'force', force, 'cancel_requested', '0', 'deaths', '0', 'heartbeat', '0',
-  'worker', '', 'model_version', '', 'last_call', '')
+  'worker', '', 'model_version', '', 'last_call', '',
+  'request_id', request_id, 'traceparent', traceparent)
 redis.call('SET', active, id)
 redis.call('LPUSH', jobs, id)
 for _, old in ipairs(redis.call('LRANGE', jobs, keep, -1)) do

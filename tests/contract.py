@@ -17,4 +17,5 @@ JOB_FIELDS = {
     "attempts",
     "result",
     "error",
+    "request_id",
 }

@@ -1,5 +1,7 @@
 """The model versions, and the choice of the one that is served."""
 
+import logging
+
 from fastapi import APIRouter
 
 from api.dependencies import ApiKeyRequired, HolderDep, ModelStoreDep, RedisTurn, VersionKeyDep
@@ -18,6 +20,8 @@ from api.schemas import (
 )
 from shared.manifest import Manifest
 from shared.model_store import ModelStore
+
+log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["models"])
 
@@ -45,6 +49,7 @@ def put_current_model(
     """Serves that version: rolls back, or forward, in every API process within milliseconds."""
     models.load(choice.model_version)
     version_key.set(choice.model_version)
+    log.info("chosen to be served", extra={"model_version": choice.model_version})
     return choice
 
 

@@ -1,5 +1,6 @@
 """`PUT /run-pipeline` and the jobs it makes."""
 
+import logging
 import re
 import threading
 import time
@@ -21,13 +22,16 @@ from api.dependencies import (
     StreamLimiterDep,
 )
 from api.schemas import ACCEPTED, JOB_ENDED, KEY_NEEDED, NO_JOB, NO_REDIS, JobId, Jobs, StartedRun
+from shared import log_context, tracing
 from shared.errors import JobNotFound
 from shared.job import Job
-from shared.job_store import KEEP_JOBS, JobStore
+from shared.job_store import KEEP_JOBS, JobStore, Origin
 
 _LOOK_SECONDS = 0.2
 _PING_SECONDS = 15.0
 _EVENT_ID = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")
+
+log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["training"], responses=NO_REDIS, dependencies=[RedisTurn])
 
@@ -43,7 +47,11 @@ def put_run_pipeline(
     force: Annotated[bool, Query(description="Promote whatever the gate says.")] = False,
 ) -> StartedRun:
     """Starts a training run; while one is queued or running, answers with that one."""
-    job, is_new = jobs.create(force=force)
+    job, is_new = jobs.create(
+        force=force, origin=Origin(log_context.request_id.get(), tracing.traceparent())
+    )
+    which = "a new one" if is_new else "the one in flight"
+    log.info("asked for a run: %s", which, extra={"job_id": job.job_id})
     if is_new:
         queue.send(job.job_id)
     status_url = f"/jobs/{job.job_id}"

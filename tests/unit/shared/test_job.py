@@ -18,6 +18,7 @@ def job(status: JobStatus) -> Job:
         attempts=0,
         result=None,
         error=None,
+        request_id=None,
     )
 
 
