@@ -10,8 +10,8 @@ import uvicorn
 
 from api.exposure import warn_where_open
 from api.supervisor import Supervisor
-from shared.log import log_config
-from shared.settings import Settings
+from shared.log import configure, log_config
+from shared.settings import read_settings
 
 _DRAIN_SECONDS = 4
 _HEALTHCHECK_SECONDS = 30
@@ -20,21 +20,22 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    settings = Settings()
+    settings = read_settings()
+    configure(settings.log_level, settings.log_format)
     warn_where_open(settings)
     raise_open_files()
     with tempfile.TemporaryDirectory(prefix="lifeboat-metrics-") as folder:
         # prometheus_client decides on import how it counts, in this process and in its children.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         config = uvicorn.Config(
-            "api.app:create_app",
+            "api.app:start_app",
             factory=True,
             # By its name: it counts, so it must not be imported before the folder is set.
             http="api.connection:Connection",
             host=settings.host,
             port=settings.port,
             workers=settings.api_workers,
-            log_config=log_config(settings.log_level),
+            log_config=log_config(settings.log_level, settings.log_format),
             # A line per request costs more than a prediction; /metrics counts them.
             access_log=False,
             # Unset, an open event stream would keep the process from ever stopping.

@@ -17,15 +17,18 @@ from api.intake import Intake
 from api.predictor import ServedModelHolder
 from api.routes import health, inference, models, page, pipeline, predict, processes
 from api.stopping import stop_flag
+from api.traced import Traced
 from api.watcher import Watcher
+from shared import tracing
 from shared.background import Background
 from shared.job_queue import JobQueue, celery_application
 from shared.job_store import JobStore
 from shared.job_watch import JobWatch
+from shared.log import log_uncaught
 from shared.model_store import ModelStore
 from shared.processes import ProcessList
 from shared.redis_client import connect
-from shared.settings import Settings
+from shared.settings import Settings, read_settings
 from shared.version_key import VersionKey
 
 _FIRST_LOOK_SECONDS = 5.0
@@ -42,14 +45,20 @@ _SWITCH_SECONDS = 0.0005
 that sends 10,000 rows without a pause, it halves the median for everybody else."""
 
 
-def create_app(
-    settings: Settings | None = None, lifespan: Lifespan[FastAPI] | None = None
-) -> ASGIApp:
+def start_app() -> ASGIApp:
+    """The application of a process of its own, which tells by its log why it cannot start.
+
+    The parent prints what a child raises, in no shape of ours.
+    """
+    log_uncaught()
+    return create_app(read_settings())
+
+
+def create_app(settings: Settings, lifespan: Lifespan[FastAPI] | None = None) -> ASGIApp:
     """The ASGI application; nothing is opened before its lifespan starts.
 
     `lifespan` gives the handlers their state; a test that has its own passes it.
     """
-    settings = settings or Settings()
     api = FastAPI(
         title="Lifeboat",
         description="Trains, serves and hot-swaps a scikit-learn model without dropping a request.",
@@ -63,12 +72,14 @@ def create_app(
         api.include_router(routes.router)
     api.mount("/page", page.files)
     fast = [*predict.router.routes, *inference.short_way.routes]
-    return FastPath(api, fast, Intake(settings.max_body_bytes))
+    app = FastPath(api, fast, Intake(settings.max_body_bytes))
+    return Traced(app) if tracing.is_wanted() else app
 
 
 def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        tracing.start("lifeboat-api")
         url = settings.redis_url_with_password()
         client = connect(url)
         celery = celery_application(url)
@@ -107,6 +118,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
         finally:
             await to_thread.run_sync(background.stop)
             tally.flush()
+            await to_thread.run_sync(tracing.stop)
             celery.close()
             client.close()
 

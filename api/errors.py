@@ -28,7 +28,8 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 
 
 async def _answer_redis_error(request: Request, error: Exception) -> Response:
-    log.warning("a call failed because Redis did not answer: %s", error)
+    route = getattr(request.scope.get("route"), "path", "no route")
+    log.warning("%s %s: Redis did not answer: %s", request.method, route, error)
     return _answer(
         request,
         503,

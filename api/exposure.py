@@ -2,9 +2,7 @@
 
 import ipaddress
 import logging
-import logging.config
 
-from shared.log import log_config
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -13,11 +11,10 @@ log = logging.getLogger(__name__)
 def warn_where_open(settings: Settings) -> None:
     """Logs one warning where others than this machine may change something without a key.
 
-    Called once, before there are processes; uvicorn configures the log only when it starts them.
+    Called once, before there are processes.
     """
     if settings.api_key is not None or _is_loopback(settings.host):
         return
-    logging.config.dictConfig(log_config(settings.log_level))
     log.warning(
         "the API listens on %s without a key: whoever reaches port %s can start and cancel "
         "training runs, choose the model version and read the metrics. Set LIFEBOAT_API_KEY (or "

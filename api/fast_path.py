@@ -1,21 +1,27 @@
 """The short way to the handlers that predict, and what every request passes first."""
 
+import logging
 import time
 from collections.abc import Iterable
 
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
+from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute
 from starlette.types import Message, Receive, Scope, Send
 
 from api.intake import Intake
 from api.measuring import MeasuringMiddleware, measured
+from api.request_id import HEADER, note_request_id
+from api.request_log import RequestLog
 from api.security_headers import NOSNIFF, SecurityHeaders
 from shared.errors import LifeboatError
 
 _ALWAYS = ("/health/", "/v2/health/", "/metrics")
 """Answered under any load."""
+
+log = logging.getLogger(__name__)
 
 
 class FastPath:
@@ -31,7 +37,7 @@ class FastPath:
 
     def __init__(self, api: FastAPI, routes: Iterable[BaseRoute], intake: Intake) -> None:
         self._api = api
-        self._measured_api = MeasuringMiddleware(SecurityHeaders(self._long_way))
+        self._measured_api = MeasuringMiddleware(RequestLog(SecurityHeaders(self._long_way)))
         self._intake = intake
         self._routes = {
             (method, route.path): route
@@ -43,10 +49,12 @@ class FastPath:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = None
         if scope["type"] == "http":
+            request_id = scope["request_id"] = note_request_id(scope["headers"])
             route = self._routes.get((scope["method"], scope["path"]))
         if route is None:
             await self._measured_api(scope, receive, send)
             return
+        scope["route"] = route
         started = time.perf_counter()
         status = 500
         body = None
@@ -61,7 +69,7 @@ class FastPath:
                 if body is None:
                     _close_after(response)
             status = response.status_code
-            response.raw_headers.append(NOSNIFF)
+            response.raw_headers += (NOSNIFF, (HEADER, request_id))
             await response(scope, receive, send)
         finally:
             if body is not None:
@@ -105,7 +113,8 @@ class FastPath:
             if handler is not None:
                 answer = handler(request, error)
                 return answer if isinstance(answer, Response) else await answer
-        raise error
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return PlainTextResponse("Internal Server Error", 500)
 
 
 def _close_after(response: Response) -> None:

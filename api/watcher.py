@@ -70,7 +70,7 @@ class Watcher:
         served = self._holder.version
         if reading.redis_answers and reading.version is None and served is not None:
             self._version_key.put_back(served)
-            log.info("the version key was missing; put back %s", served)
+            log.info("the version key was missing; put back", extra={"model_version": served})
 
     def _serve_from_volume(self) -> None:
         """Where Redis names nothing servable: what was chosen last, else the newest promoted."""
@@ -93,7 +93,12 @@ class Watcher:
             manifest, model = self._models.load(version)
         except (VersionNotFound, VersionNotServable) as error:
             if version not in self._refused_at:
-                log.error("refused: %s. %s stays", error, self._holder.version or "no model")
+                log.error(
+                    "refused: %s. %s stays",
+                    error,
+                    self._holder.version or "no model",
+                    extra={"model_version": version},
+                )
                 metrics.SWAP_FAILURES.inc()
             self._refused_at[version] = now
             return False
@@ -105,7 +110,7 @@ class Watcher:
         folder = metrics.folder()
         if folder is not None:
             served_versions.note(folder, version)
-        log.info("now serving model version %s (before: %s)", version, before)
+        log.info("now serving (before: %s)", before, extra={"model_version": version})
         return True
 
     def _note_redis(self, answers: bool) -> None:

@@ -5,7 +5,7 @@ from typing import NoReturn
 
 from pydantic import ValidationError
 
-from shared.settings import Settings
+from shared.settings import Settings, explanations
 
 
 def refuse(sentence: str, status: int = 1) -> NoReturn:
@@ -18,7 +18,4 @@ def settings(status: int = 1) -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        # What is wrong with two of them together has no place, and names them itself.
-        where = "".join(f"LIFEBOAT_{str(name).upper()}: " for name in first["loc"][:1])
-        refuse(where + first["msg"].removeprefix("Value error, "), status)
+        refuse(explanations(error)[0], status)

@@ -65,6 +65,7 @@ class Job(BaseModel):
                 "forced": False,
                 "result": None,
                 "error": None,
+                "request_id": "9f3ac21c0e7b00000003",
             }
         },
     )
@@ -89,6 +90,8 @@ class Job(BaseModel):
     """Whether its version is to be served whatever the gate says."""
     result: JobResult | None
     error: str | None
+    request_id: str | None
+    """Of the call that asked for it, as its answer and the log lines have it."""
 
     @property
     def has_ended(self) -> bool:

@@ -3,7 +3,8 @@
 A job's record is a hash of strings; "" stands for null. Beside the public fields of `Job` it holds
 `force` (0 or 1: the job is `forced`) and `cancel_requested`, `deaths`, `heartbeat` (a counter),
 `model_version` (the name chosen for what it will publish), `started_seconds` (`started_at` by the
-clock of Redis) and `last_call` (see below).
+clock of Redis), `traceparent` (the span of the request that asked for it, in W3C's words) and
+`last_call` (see below).
 
 Every script gets KEYS: the record, its events stream, the active-job pointer, then its own, and
 last the durations.
@@ -49,12 +50,13 @@ local function held() return field('cancel_requested') == '1' and 2 or 1 end
 """
 
 # KEYS: + the list of jobs. ARGV: job id, now, force, how many jobs to keep, both key prefixes, who
-# asks for it.
+# asks for it, request id, traceparent.
 CREATE = (
     _PRELUDE
     + """
 local jobs = KEYS[4]
-local id, now, force, keep, job_prefix, events_prefix, requested_by = unpack(ARGV)
+local id, now, force, keep, job_prefix, events_prefix = unpack(ARGV)
+local requested_by, request_id, traceparent = ARGV[7], ARGV[8], ARGV[9]
 local current = redis.call('GET', active)
 if current then
   local status = redis.call('HGET', job_prefix .. current, 'status')
@@ -66,7 +68,8 @@ end
 set('job_id', id, 'status', 'queued', 'stage', '', 'progress', '0',
   'created_at', now, 'started_at', '', 'finished_at', '', 'attempts', '0', 'result', '',
   'error', '', 'force', force, 'cancel_requested', '0', 'deaths', '0', 'heartbeat', '0',
-  'worker', '', 'model_version', '', 'last_call', '', 'requested_by', requested_by)
+  'worker', '', 'model_version', '', 'last_call', '', 'requested_by', requested_by,
+  'request_id', request_id, 'traceparent', traceparent)
 redis.call('SET', active, id)
 redis.call('LPUSH', jobs, id)
 for _, old in ipairs(redis.call('LRANGE', jobs, keep, -1)) do

@@ -22,6 +22,18 @@ MAX_DEATHS = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asked for a job, and the call: its id, and its span where it was traced (W3C's)."""
+
+    requested_by: str | None = None
+    request_id: str | None = None
+    traceparent: str | None = None
+
+
+_NOBODY = Origin()
+
+
+@dataclass(frozen=True, slots=True)
 class Pulse:
     """What tells a watcher whether anybody works on the active job."""
 
@@ -42,10 +54,10 @@ class JobStore:
         self._redis = client
         self._scripts: dict[str, Script] = {}
 
-    def create(self, *, force: bool, requested_by: str | None = None) -> tuple[Job, bool]:
+    def create(self, *, force: bool, origin: Origin = _NOBODY) -> tuple[Job, bool]:
         """The active job, and whether it is a new one.
 
-        `force` holds for a run in flight, too; `requested_by` for a new one only.
+        `force` holds for a run in flight, too; `origin` for a new one only.
         """
         proposed = secrets.token_hex(16)
         job_id = self._run(
@@ -56,7 +68,9 @@ class JobStore:
             str(KEEP_JOBS),
             redis_keys.JOB_PREFIX,
             redis_keys.EVENTS_PREFIX,
-            requested_by or "",
+            origin.requested_by or "",
+            origin.request_id or "",
+            origin.traceparent or "",
             job_id=proposed,
             more_keys=[redis_keys.JOBS],
         )
@@ -104,6 +118,11 @@ class JobStore:
         return job
 
     # --- what a worker does (see also `run.Run`) -----------------------------------------------
+
+    def origin(self, job_id: str) -> Origin:
+        """Of a job that may be unknown: then of nobody."""
+        record: Any = self._redis.hmget(redis_keys.job(job_id), "request_id", "traceparent")
+        return Origin(*(value or None for value in record))
 
     def claim(self, job_id: str, worker: str) -> int | None:
         """Takes a queued job up; the number of the attempt, or None if there is nothing to do."""

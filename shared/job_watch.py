@@ -73,7 +73,9 @@ class JobWatch:
             self._since = now
             # With a message waiting, the workers are busy or away; one more would not help.
             if self._queue.is_empty():
-                log.warning("job %s: queued and nobody looks at it; sent again", pulse.job_id)
+                log.warning(
+                    "queued and nobody looks at it; sent again", extra={"job_id": pulse.job_id}
+                )
                 self._queue.send(pulse.job_id)
 
     def _bury(self, pulse: Pulse) -> None:
@@ -81,10 +83,10 @@ class JobWatch:
         if status is None:
             return
         log.warning(
-            "job %s: no heartbeat for %.0f s, its worker is dead; the job is now %s",
-            pulse.job_id,
+            "no heartbeat for %.0f s, its worker is dead; the job is now %s",
             DEAD_AFTER_SECONDS,
             status,
+            extra={"job_id": pulse.job_id},
         )
         if status is JobStatus.QUEUED:
             self._queue.send(pulse.job_id)

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.log import refuse_to_start
 
 
 class Settings(BaseSettings):
@@ -84,6 +86,11 @@ class Settings(BaseSettings):
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         description="DEBUG, INFO, WARNING or ERROR.",
     )
+    log_format: str = Field(
+        "text",
+        pattern="^(text|json)$",
+        description="text, or json: one object per line. In containers json unless set.",
+    )
 
     @field_validator("redis_url")
     @classmethod
@@ -119,6 +126,24 @@ class Settings(BaseSettings):
         parts = urlsplit(url)
         user, _, address = parts.netloc.rpartition("@")
         return urlunsplit(parts._replace(netloc=f"{user.split(':')[0]}:{password}@{address}"))
+
+
+def read_settings() -> Settings:
+    """For a process that cannot start without them: it ends where one is wrong, and says which."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        refuse_to_start(*explanations(error))
+
+
+def explanations(error: ValidationError) -> list[str]:
+    """A sentence for each setting that is wrong, which begins with the name of its variable."""
+    return [
+        # What is wrong with two of them together has no place, and names them itself.
+        "".join(f"LIFEBOAT_{str(name).upper()}: " for name in found["loc"][:1])
+        + found["msg"].removeprefix("Value error, ")
+        for found in error.errors()
+    ]
 
 
 def _key(name: str, key: SecretStr | None, file: Path | None) -> SecretStr | None:

@@ -20,4 +20,5 @@ JOB_FIELDS = {
     "forced",
     "result",
     "error",
+    "request_id",
 }

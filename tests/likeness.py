@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}|\b[0-9a-f]{32,64}\b")
+ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}|\b[0-9a-f]{20,64}\b")
 _PROCESS = re.compile(r"[\w.@-]+[:#]\d+")
 """Of a machine: `<host>:<pid>`, or a worker's name."""
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")

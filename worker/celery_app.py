@@ -4,7 +4,6 @@ Celery carries messages and runs tasks in a child process; it recovers nothing (
 `shared/job_watch.py`), so each setting that would retry, redeliver or revoke is off.
 """
 
-import logging.config
 import os
 import signal
 import tempfile
@@ -12,18 +11,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import celery.apps.worker
 import kombu
 from celery.signals import (
+    celeryd_init,
     setup_logging,
     worker_process_init,
+    worker_process_shutdown,
     worker_ready,
     worker_shutdown,
     worker_shutting_down,
 )
 
+from shared import tracing
 from shared.job_queue import celery_application
-from shared.log import log_config
-from shared.settings import Settings
+from shared.log import configure, refuse_to_start
+from shared.settings import read_settings
 from worker.main_process import MainProcess, worker_name
 
 _ALIVE_SECONDS = 1.0
@@ -56,8 +59,12 @@ class BrokerConnection(kombu.Connection):
         return super().ensure_connection(*args, **options)
 
 
-settings = Settings()
-app = celery_application(settings.redis_url_with_password())
+settings = read_settings()
+try:
+    app = celery_application(settings.redis_url_with_password())
+except OSError as error:
+    # Celery would show it as an error in how it was called.
+    refuse_to_start(f"LIFEBOAT_REDIS_PASSWORD_FILE cannot be read: {error}")
 app.amqp.Connection = BrokerConnection
 app.conf.update(
     include=["worker.tasks"],
@@ -100,10 +107,26 @@ app.conf.update(
 main_process = MainProcess(settings)
 
 
+# What it says of signals goes to the terminal past every log, and `main_process` logs the stop.
+celery.apps.worker.safe_say = lambda *_: None  # type: ignore[attr-defined]
+
+
+# As early as Celery warns of anything, and in the child, too.
+@celeryd_init.connect
 @setup_logging.connect
 def configure_logging(**_: Any) -> None:
     """Ours instead of Celery's, which would take over the root logger."""
-    logging.config.dictConfig(log_config(settings.log_level))
+    configure(settings.log_level, settings.log_format)
+
+
+@worker_process_init.connect
+def start_tracing(**_: Any) -> None:
+    tracing.start("lifeboat-worker")
+
+
+@worker_process_shutdown.connect
+def stop_tracing(**_: Any) -> None:
+    tracing.stop()
 
 
 @worker_process_init.connect

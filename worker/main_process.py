@@ -8,7 +8,7 @@ import redis
 from shared.background import Background
 from shared.errors import VersionNotFound, VersionNotServable
 from shared.job_queue import JobQueue, celery_application
-from shared.job_store import JobStore
+from shared.job_store import JobStore, Origin
 from shared.job_watch import JobWatch
 from shared.model_store import ModelStore
 from shared.redis_client import connect
@@ -86,9 +86,9 @@ class MainProcess:
             for manifest in self._models.manifests()
         ):
             try:
-                job, is_new = self._jobs.create(force=False, requested_by=_FIRST_START)
+                job, is_new = self._jobs.create(force=False, origin=Origin(_FIRST_START))
                 if is_new:
-                    log.info("no model to serve yet; job %s trains the first", job.job_id)
+                    log.info("no model to serve yet; the first run", extra={"job_id": job.job_id})
                     self._queue.send(job.job_id)
                 return
             except redis.RedisError as error:
@@ -102,12 +102,13 @@ class MainProcess:
         The child learns of it from its next heartbeat, and leaves.
         """
         stop.wait()
+        log.info("this worker is being stopped")
         # Again until the end: the child may claim a message that it was given just before.
         while not self._ended.wait(_HAND_BACK_SECONDS):
             try:
                 job_id = self._jobs.release(self._worker)
                 if job_id is not None:
-                    log.info("job %s: handed back, this worker is being stopped", job_id)
+                    log.info("handed back", extra={"job_id": job_id})
                     self._queue.send(job_id)
             except redis.RedisError as error:
                 log.debug("Redis does not answer, so no run is handed back: %s", error)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import joblib
 
+from shared import tracing
 from shared.errors import LifeboatError
 from shared.job import Stage
 from shared.manifest import ONNX_FILE, PIPELINE_FILE, Manifest
@@ -72,9 +73,10 @@ def run_pipeline(
     @contextmanager
     def stage(name: Stage) -> Iterator[None]:
         run.report(name, _STARTS_AT[name])
-        log.info("job %s: %s", run.job_id, name)
+        log.info("stage %s", name)
         started = time.monotonic()
-        yield
+        with tracing.span(name):
+            yield
         seconds[name] = round(time.monotonic() - started, 3)
 
     def within(name: Stage, before: Stage) -> Callable[[float], None]:
@@ -138,11 +140,10 @@ def run_pipeline(
                 ),
             )
     log.info(
-        "job %s: model version %s %s: %s",
-        run.job_id,
-        published.model_version,
+        "%s: %s",
         published.gate.outcome,
         published.gate.reason,
+        extra={"model_version": published.model_version},
     )
     return published
 

@@ -1,5 +1,7 @@
 """A run that a worker holds: reports to the job's record, and learns when to stop."""
 
+import contextvars
+import functools
 import logging
 import os
 import threading
@@ -9,6 +11,7 @@ from typing import TypeVar
 
 import redis
 
+from shared import tracing
 from shared.errors import RunCancelled, RunLost
 from shared.job import JobResult, JobStatus, Stage
 from shared.job_scripts import CANCEL_ASKED, FORCE_ASKED, LOST
@@ -41,7 +44,9 @@ class JobRun:
         )
         self._ended = threading.Event()
         self._lost = False
-        self._heart = threading.Thread(target=self._beat, name=f"heart-{job_id}", daemon=True)
+        # What it logs is about this job, too.
+        beat = functools.partial(contextvars.copy_context().run, self._beat)
+        self._heart = threading.Thread(target=beat, name=f"heart-{job_id}", daemon=True)
 
     def __enter__(self) -> "JobRun":
         self._heart.start()
@@ -59,7 +64,7 @@ class JobRun:
             answer = self._store.report(self.job_id, self.attempt, stage, progress)
         except redis.RedisError as error:
             # Redis may be restarting; the training need not wait for it.
-            log.warning("job %s: progress not noted: %s", self.job_id, error)
+            log.warning("progress not noted: %s", error)
             return
         self._heed(answer)
 
@@ -91,7 +96,7 @@ class JobRun:
         try:
             self._insist(lambda: self._store.end(self.job_id, self.attempt, status, error))
         except RunLost:
-            log.warning("job %s: could not be noted as %s", self.job_id, status)
+            log.warning("could not be noted as %s", status)
 
     def _heed(self, answer: int) -> None:
         if answer == LOST:
@@ -107,7 +112,7 @@ class JobRun:
             except redis.RedisError as error:
                 if self._lost or time.monotonic() > self._deadline:
                     raise RunLost(self.job_id) from error
-                log.warning("job %s: waiting for Redis: %s", self.job_id, error)
+                log.warning("waiting for Redis: %s", error)
                 time.sleep(_RETRY_SECONDS)
 
     def _beat(self) -> None:
@@ -117,10 +122,11 @@ class JobRun:
                     self._store.end(self.job_id, self.attempt, JobStatus.FAILED, self._too_long)
                 self._lost = self._store.beat(self.job_id, self.attempt) == LOST
             except redis.RedisError as error:
-                log.warning("job %s: no heartbeat: %s", self.job_id, error)
+                log.warning("no heartbeat: %s", error)
                 continue
             if self._lost:
                 if not self._ended.wait(_LEAVE_SECONDS):
-                    log.warning("job %s: no longer this worker's; leaving its work", self.job_id)
+                    log.warning("no longer this worker's; leaving its work")
+                    tracing.stop()
                     os._exit(1)
                 return

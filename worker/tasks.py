@@ -7,10 +7,12 @@ from contextlib import suppress
 import redis
 from celery import Task
 
+from shared import tracing
 from shared.errors import LifeboatError, RunCancelled, RunLost, VersionNotFound
 from shared.job import JobResult
 from shared.job_queue import TASK_NAME
 from shared.job_store import JobStore
+from shared.log_context import about_job, request_id
 from shared.manifest import Manifest
 from shared.model_store import ModelStore
 from shared.redis_client import connect
@@ -28,17 +30,29 @@ def train(task: "Task[[str], None]", job_id: str) -> None:
     client = connect(settings.redis_url_with_password())
     jobs, version_key = JobStore(client), VersionKey(client)
     models = ModelStore(settings.models_dir, settings.signing_key)
-    try:
-        attempt = jobs.claim(job_id, worker_name(str(task.request.hostname), os.getppid()))
-    except redis.RedisError as error:
-        log.warning("job %s: not claimed, it will be sent again: %s", job_id, error)
-        return
-    if attempt is None:
-        log.info("job %s: nothing to do, it has ended or another worker has it", job_id)
-        return
-    with JobRun(jobs, job_id, attempt, settings.job_timeout_seconds) as run:
-        _execute(run, models, version_key)
-    _prune(models, version_key, jobs)
+    worker = worker_name(str(task.request.hostname), os.getppid())
+    with about_job(job_id):
+        try:
+            origin = jobs.origin(job_id)
+            request_id.set(origin.request_id)
+            attempt = jobs.claim(job_id, worker)
+        except redis.RedisError as error:
+            log.warning("not claimed, it will be sent again: %s", error)
+            return
+        if attempt is None:
+            log.info("nothing to do, it has ended or another worker has it")
+            return
+        with (
+            tracing.span(
+                "train",
+                kind="consumer",
+                traceparent=origin.traceparent or "",
+                attributes={"lifeboat.job_id": job_id, "lifeboat.attempt": attempt},
+            ),
+            JobRun(jobs, job_id, attempt, settings.job_timeout_seconds) as run,
+        ):
+            _execute(run, models, version_key)
+        _prune(models, version_key, jobs)
 
 
 def _execute(run: JobRun, models: ModelStore, version_key: VersionKey) -> None:
@@ -56,20 +70,20 @@ def _execute(run: JobRun, models: ModelStore, version_key: VersionKey) -> None:
         )
         run.succeed(_result(published))
     except RunCancelled:
-        log.info("job %s: cancelled", run.job_id)
+        log.info("cancelled")
         if published is not None:
             models.discard(published.model_version)
         run.cancel()
     except RunLost:
-        log.warning("job %s: dropped, attempt %d no longer holds it", run.job_id, run.attempt)
+        log.warning("dropped, attempt %d no longer holds it", run.attempt)
     except LifeboatError as error:
-        log.warning("job %s: failed: %s", run.job_id, error)
+        log.warning("failed: %s", error)
         run.fail(str(error))
     except OSError as error:
-        log.exception("job %s: failed", run.job_id)
+        log.exception("failed")
         run.fail(f"the models volume does not take the version: {error.strerror or error}")
     except Exception as error:
-        log.exception("job %s: failed", run.job_id)
+        log.exception("failed")
         run.fail(f"{type(error).__name__}: {error} (the worker's log has the traceback)")
 
 

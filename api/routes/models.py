@@ -1,5 +1,7 @@
 """The model versions, and the choice of the one that is served."""
 
+import logging
+
 from fastapi import APIRouter, Response
 
 from api.dependencies import ApiKeyRequired, HolderDep, ModelStoreDep, RedisTurn, VersionKeyDep
@@ -28,6 +30,8 @@ _PLOT_HEADERS = {
     # For who opens it by itself: nothing in it runs, and it loads nothing.
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
 }
+
+log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["models"])
 
@@ -68,6 +72,7 @@ def put_current_model(
     """Serves that version: rolls back, or forward, in every API process within milliseconds."""
     models.load(choice.model_version)
     version_key.set(choice.model_version)
+    log.info("chosen to be served", extra={"model_version": choice.model_version})
     return choice
 
 

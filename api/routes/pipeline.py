@@ -1,5 +1,6 @@
 """`PUT /run-pipeline` and the jobs it makes."""
 
+import logging
 import re
 import threading
 import time
@@ -31,13 +32,16 @@ from api.schemas import (
     RequestedBy,
     StartedRun,
 )
+from shared import log_context, tracing
 from shared.errors import JobNotFound
 from shared.job import Job
-from shared.job_store import KEEP_JOBS, JobStore
+from shared.job_store import KEEP_JOBS, JobStore, Origin
 
 _LOOK_SECONDS = 0.2
 _PING_SECONDS = 15.0
 _EVENT_ID = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")
+
+log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["training"], responses=NO_REDIS, dependencies=[RedisTurn])
 
@@ -54,7 +58,10 @@ def put_run_pipeline(
     requested_by: RequestedBy = None,
 ) -> StartedRun:
     """Starts a training run; while one is queued or running, answers with that one."""
-    job, is_new = jobs.create(force=force, requested_by=requested_by)
+    origin = Origin(requested_by, log_context.request_id.get(), tracing.traceparent())
+    job, is_new = jobs.create(force=force, origin=origin)
+    which = "a new one" if is_new else "the one in flight"
+    log.info("asked for a run: %s", which, extra={"job_id": job.job_id})
     if is_new:
         queue.send(job.job_id)
     status_url = f"/jobs/{job.job_id}"

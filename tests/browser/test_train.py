@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from shared.job import JobStatus, Stage
-from shared.job_store import JobStore
+from shared.job_store import JobStore, Origin
 from tests.browser.conftest import Visit
 from tests.processes import Api, Stack, wait_for
 
@@ -37,7 +37,7 @@ def test_a_run_is_started_and_told_of_to_its_end(page: Page, api: Api) -> None:
 
 def test_a_run_that_goes_on_is_joined_and_cancelled(page: Page, api: Api, running: Stack) -> None:
     # Nobody takes it: its message is gone, and is sent again only after some seconds.
-    job_id = JobStore(running.redis.client).create(force=True, requested_by="somebody")[0].job_id
+    job_id = JobStore(running.redis.client).create(force=True, origin=Origin("somebody"))[0].job_id
     _open(page, api)
     run = page.locator(".card", has=page.get_by_role("heading", name="Run", exact=True))
     expect(run).to_contain_text(f"Run {job_id[:8]}")
@@ -57,7 +57,7 @@ def test_a_run_that_goes_on_is_joined_and_cancelled(page: Page, api: Api, runnin
 
 def test_why_a_run_failed_can_be_read_and_is_text(page: Page, api: Api, running: Stack) -> None:
     jobs = JobStore(running.redis.client)
-    job_id = jobs.create(force=False, requested_by="<b>me</b>")[0].job_id
+    job_id = jobs.create(force=False, origin=Origin("<b>me</b>"))[0].job_id
     attempt = wait_for(lambda: jobs.claim(job_id, "a-test#1"))
     error = "the table has no column Sex\n<script>document.title = 'no'</script>"
     jobs.end(job_id, attempt, JobStatus.FAILED, error)

@@ -9,7 +9,7 @@ from shared import job_store, redis_keys
 from shared.errors import JobEnded
 from shared.job import JobResult, JobStatus
 from shared.job_scripts import HELD
-from shared.job_store import JobStore
+from shared.job_store import JobStore, Origin
 from shared.redis_keys import job as record_of
 from tests.processes import RedisServer
 from tests.versions import metrics
@@ -56,8 +56,8 @@ def test_a_repeated_creation_makes_one_new_job(jobs: JobStore) -> None:
 
 
 def test_a_record_keeps_who_asked_first_and_whether_anybody_by_force(jobs: JobStore) -> None:
-    jobs.create(force=False, requested_by="ada")
-    job, is_new = jobs.create(force=True, requested_by="page")
+    jobs.create(force=False, origin=Origin("ada"))
+    job, is_new = jobs.create(force=True, origin=Origin("page"))
     assert (is_new, job.requested_by, job.forced, job.worker) == (False, "ada", True, None)
     assert jobs.claim(job.job_id, WORKER) == 1
     assert jobs.get(job.job_id).worker == WORKER

@@ -53,7 +53,7 @@ def test_the_example_file_lists_every_setting_with_its_default() -> None:
     for name, field in Settings.model_fields.items():
         assert lines.pop(f"LIFEBOAT_{name.upper()}") == _documented(field.default)
     # What is left is docker compose's alone.
-    assert set(lines) == {"LIFEBOAT_PUBLISH_ADDRESS", "LIFEBOAT_WORKER_MEMORY"}
+    assert set(lines) == {"LIFEBOAT_PUBLISH_ADDRESS", "LIFEBOAT_WORKER_MEMORY", "LIFEBOAT_EXTRAS"}
     compose = _read("docker-compose.yml")
     for name, default in lines.items():
         assert f"${{{name}:-{default}}}" in compose

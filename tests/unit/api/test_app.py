@@ -213,8 +213,8 @@ class NotingJobs:
     def __init__(self) -> None:
         self.asked: list[str | None] = []
 
-    def create(self, *, force: bool, requested_by: str | None) -> tuple[Job, bool]:
-        self.asked.append(requested_by)
+    def create(self, *, force: bool, origin: Origin) -> tuple[Job, bool]:
+        self.asked.append(origin.requested_by)
         return job(JobStatus.QUEUED), False
 
 

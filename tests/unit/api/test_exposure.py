@@ -1,17 +1,8 @@
-import logging
-import logging.config
-
 import pytest
 from pydantic import SecretStr
 
 from api.exposure import warn_where_open
 from shared.settings import Settings
-
-
-@pytest.fixture(autouse=True)
-def log_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else the handler that listens here would be taken away."""
-    monkeypatch.setattr(logging.config, "dictConfig", lambda _: None)
 
 
 def warnings(caplog: pytest.LogCaptureFixture, settings: Settings) -> list[str]:

@@ -68,7 +68,7 @@ def test_the_exit_status_says_how_a_run_ended(
     }
     job = Job.model_validate(
         {"job_id": "0" * 32, "status": status, "stage": None, "progress": 1, "attempts": 1}
-        | {"worker": None, "requested_by": None, "forced": False}
+        | {"worker": None, "requested_by": None, "forced": False, "request_id": None}
         | {"created_at": "2026-11-25T00:00:00Z", "started_at": None, "finished_at": None}
         | {"result": result, "error": None}
     )

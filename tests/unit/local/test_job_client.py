@@ -18,7 +18,7 @@ def _job(**fields: object) -> Job:
     fields = {"status": "running", "stage": "fit", "progress": 0.05} | fields
     return Job.model_validate(
         {"job_id": _JOB_ID, "created_at": _STARTED, "started_at": _STARTED, "finished_at": None}
-        | {"attempts": 1, "worker": None, "requested_by": None, "forced": False}
+        | {"attempts": 1, "worker": None, "requested_by": None, "forced": False, "request_id": None}
         | {"result": None, "error": None}
         | fields
     )

@@ -11,7 +11,7 @@ def _job(status: str, stage: str | None, progress: float = 0.5) -> Job:
     return Job.model_validate(
         {"job_id": "0" * 32, "status": status, "stage": stage, "progress": progress}
         | {"created_at": "2026-11-25T00:00:00Z", "started_at": None, "finished_at": None}
-        | {"attempts": 1, "worker": None, "requested_by": None, "forced": False}
+        | {"attempts": 1, "worker": None, "requested_by": None, "forced": False, "request_id": None}
         | {"result": None, "error": None}
     )
 

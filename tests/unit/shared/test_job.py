@@ -21,6 +21,7 @@ def job(status: JobStatus) -> Job:
         forced=False,
         result=None,
         error=None,
+        request_id=None,
     )
 
 

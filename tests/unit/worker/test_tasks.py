@@ -4,9 +4,11 @@ from pathlib import Path
 import pytest
 import redis
 
+from shared import log_context
 from shared.errors import BadTrainingData, RunCancelled, RunLost
 from shared.job import JobResult, JobStatus
 from shared.job_scripts import CANCEL_ASKED, HELD, LOST
+from shared.job_store import Origin
 from shared.manifest import Manifest
 from shared.model_store import ModelStore
 from shared.settings import Settings
@@ -27,6 +29,9 @@ class FakeJobs:
         self.ends: list[tuple[JobStatus, str]] = []
         self.results: list[JobResult] = []
         self.unwanted: set[str] = set()
+
+    def origin(self, job_id: str) -> Origin:
+        return Origin(request_id="asked")
 
     def claim(self, job_id: str, worker: str) -> int | None:
         if isinstance(self.attempt, Exception):
@@ -93,6 +98,21 @@ def publishes(models_dir: Path, outcome: str = "promoted") -> Callable[..., Mani
         return manifest(VERSION, gate=gate(outcome))
 
     return pipeline
+
+
+def test_what_is_logged_during_a_run_is_about_its_job_and_the_request_for_it(world: World) -> None:
+    noted: list[tuple[str | None, str | None]] = []
+
+    def note() -> None:
+        noted.append((log_context.job_id.get(), log_context.request_id.get()))
+
+    def pipeline(*_: object, **__: object) -> Manifest:
+        note()
+        raise RunCancelled
+
+    world.train(pipeline)
+    note()
+    assert noted == [(JOB_ID, "asked"), (None, None)]
 
 
 def raises(error: Exception) -> Callable[..., Manifest]:

@@ -1,0 +1,27 @@
+"""The id of each request, in its log lines and in its answer: the client's own, or a new one."""
+
+import itertools
+import re
+import secrets
+from collections.abc import Iterable
+
+from shared import log_context
+
+HEADER = b"x-request-id"
+
+_SOUND = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+# Of this process. A random id for each request would cost a system call.
+_prefix = secrets.token_hex(6)
+_numbers = itertools.count(1)
+
+
+def note_request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Gives the request whose headers these are its id, and all that is logged from here on."""
+    for name, value in headers:
+        if name == HEADER and _SOUND.fullmatch(value):
+            log_context.request_id.set(value.decode())
+            return value
+    request_id = f"{_prefix}{next(_numbers):08x}"
+    log_context.request_id.set(request_id)
+    return request_id.encode()
