@@ -10,6 +10,7 @@ from api.app import create_app
 from api.predictor import ServedModelHolder
 from shared.errors import JobEnded, JobNotFound, LifeboatError
 from shared.job import Job, JobStatus
+from shared.job_store import Origin
 from shared.manifest import Plot
 from shared.passenger import EXAMPLES
 from shared.settings import Settings
