@@ -11,8 +11,8 @@ HEADER = b"x-request-id"
 
 _SOUND = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
-# Of this process. A random id for each request would cost a system call.
-_prefix = secrets.token_hex(6)
+# A random part for each process, and a number: a random id for each request would cost more.
+_NEW = b"%s%%08x" % secrets.token_hex(6).encode()
 _numbers = itertools.count(1)
 
 
@@ -20,8 +20,9 @@ def note_request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Gives the request whose headers these are its id, and all that is logged from here on."""
     for name, value in headers:
         if name == HEADER and _SOUND.fullmatch(value):
-            log_context.request_id.set(value.decode())
-            return value
-    request_id = f"{_prefix}{next(_numbers):08x}"
-    log_context.request_id.set(request_id)
-    return request_id.encode()
+            request_id = value
+            break
+    else:
+        request_id = _NEW % next(_numbers)
+    log_context.request_id.set(request_id.decode())
+    return request_id

@@ -1,7 +1,7 @@
 """OpenTelemetry traces, from the request to the stages of the run it asked for.
 
 On where `OTEL_EXPORTER_OTLP_ENDPOINT` is set, a variable of OpenTelemetry, which reads its others,
-too. Everywhere else nothing of it is imported, and nothing here does anything.
+too. Everywhere else nothing here does or imports anything.
 """
 
 import logging

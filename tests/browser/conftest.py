@@ -19,7 +19,8 @@ _ARGUMENTS = [
 _TIMEOUT_MS = 30_000
 
 
-@pytest.fixture(scope="session")
+# For this package and no longer: while Playwright is there, no other test can run an event loop.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, _CHROMIUM)), None)
     if found is None:
@@ -34,7 +35,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(tmp_path_factory: pytest.TempPathFactory, small_table: str) -> Iterator[Stack]:
     stack = Stack(tmp_path_factory.mktemp("running"), training_data=small_table)
     stack.start_worker()
@@ -42,7 +43,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, small_table: str) -> Itera
     stack.end()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def api(running: Stack) -> Api:
     """Two API processes, two versions, the second served."""
     api = running.start_api(processes=2)

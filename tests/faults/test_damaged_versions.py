@@ -65,7 +65,9 @@ class Serving:
         return self._api.version()
 
     def _told(self) -> list[str]:
-        return self._api.log().splitlines()[self._lines_at_start :]
+        """All but the line of each call that chose one."""
+        lines = self._api.log().splitlines()[self._lines_at_start :]
+        return [line for line in lines if " api.request_log: PUT " not in line]
 
     def _metrics(self) -> str:
         return self._api.http.get("/metrics").text

@@ -145,7 +145,7 @@ def test_a_compressed_body_is_refused_in_words(api: Api, path: bytes) -> None:
         post(ONE).replace(b"POST", b"P\xffST"),
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"\x00" * 1000,
-        b"GET / HTTP/0.9\r\n\r\n",
+        b"GET /none HTTP/0.9\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ],
 )
