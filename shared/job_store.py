@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -121,7 +121,8 @@ class JobStore:
 
     def origin(self, job_id: str) -> Origin:
         """Of a job that may be unknown: then of nobody."""
-        record: Any = self._redis.hmget(redis_keys.job(job_id), "request_id", "traceparent")
+        names = [field.name for field in fields(Origin)]
+        record: Any = self._redis.hmget(redis_keys.job(job_id), names)
         return Origin(*(value or None for value in record))
 
     def claim(self, job_id: str, worker: str) -> int | None:
