@@ -62,8 +62,12 @@ def _train(page: Page) -> None:
 
 
 def _models(page: Page) -> None:
-    page.wait_for_function(
-        "[...document.images].every(image => (image.loading = 'eager') && image.complete)"
+    expect(page.locator("figure img").first).to_be_attached()
+    page.evaluate(
+        """() => Promise.all([...document.images].map((image) => {
+            image.loading = "eager";
+            return image.decode();
+        }))"""
     )
 
 

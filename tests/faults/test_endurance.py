@@ -26,7 +26,7 @@ _MORE_KEYS = 3
 """Celery's lists come and go."""
 
 _SOAK_SECONDS = 600
-_SHORT_SECONDS = 5
+_SHORT_RUNS, _SHORT_SWAPS = 2, 4
 _SOAK_SHARE = 0.7
 _SOAK_SHARE_AT_LEAST = 0.6
 _SWAP_SECONDS = 1.0
@@ -152,7 +152,7 @@ def test_load_with_swaps_and_training_fails_no_request(
     if not long:
         api = stack.start_api(processes=2)
         with clients_of(api, 2) as clients, _swaps_and_training(stack, api, versions) as meanwhile:
-            threading.Event().wait(_SHORT_SECONDS)
+            wait_for(lambda: meanwhile.runs >= _SHORT_RUNS and meanwhile.swaps >= _SHORT_SWAPS)
         assert [client.failures for client in clients] == [[]] * len(clients)
         assert all({*versions} < {*client.versions} for client in clients)
         return

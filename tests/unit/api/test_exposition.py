@@ -99,6 +99,8 @@ def process(folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":
         env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        # A buffered read of the first line could take more, which is then not in the rest.
+        bufsize=0,
     )
     assert process.stdout is not None and process.stdout.readline() == b"ready\n"
     return process

@@ -86,7 +86,7 @@ def test_a_run_is_noted_with_the_id_of_the_call(start: Start) -> None:
     client = start(jobs=cast(JobStore, jobs))
     client.put("/run-pipeline", headers={HEADER: "asked"})
     client.put("/run-pipeline")
-    assert jobs.origins[0] == Origin("asked", None)
+    assert jobs.origins[0] == Origin(request_id="asked")
     assert jobs.origins[1].request_id not in ("asked", None)
 
 
