@@ -1,11 +1,14 @@
 """A page of the documentation, carried out."""
 
+import contextlib
 import os
 import re
 import shutil
 import signal
 import subprocess
 from pathlib import Path
+
+import psutil
 
 from tests.documents import Block, Command, commands
 from tests.likeness import ID, difference
@@ -26,8 +29,20 @@ class Walk:
         self._environment = clean_environment() | {"LIFEBOAT_PORT": str(self._port)}
 
     def end(self) -> None:
+        """As a person ends it. Killed, `make run` would leave its processes behind: each has a
+        session of its own."""
         for process in self._running:
-            process.end()
+            if process.is_running():
+                process.stop(signal.SIGTERM)
+        wait_for(lambda: not self._left_over(), why="processes are left over")
+
+    def _left_over(self) -> list[int]:
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.cwd().startswith(str(self.checkout)):
+                    found.append(process.pid)
+        return found
 
     def take(self, block: Block) -> None:
         if block.file:
@@ -91,7 +106,8 @@ class Walk:
 
     def _start(self, text: str, shown: str) -> None:
         for process in self._running:
-            process.stop(signal.SIGTERM)
+            if process.is_running():
+                process.stop(signal.SIGTERM)
         log = self.checkout.parent / f"run-{len(self._running)}.log"
         environment = {"LIFEBOAT_PORT": str(self._port), "PYTHONPATH": ""}
         process = Process(["bash", "-c", text], log, environment, self.checkout)
