@@ -111,8 +111,9 @@ class Process:
 
 
 def clean_environment() -> dict[str, str]:
-    """This environment without the settings of whoever runs the tests."""
-    return {name: v for name, v in os.environ.items() if not name.startswith("LIFEBOAT_")}
+    """This environment without the settings of whoever runs the tests, or of a make around them."""
+    other = ("LIFEBOAT_", "MAKE", "MFLAGS", "ARGS")
+    return {name: value for name, value in os.environ.items() if not name.startswith(other)}
 
 
 class RedisServer:
