@@ -7,7 +7,7 @@ import socket
 from shared.processes import EXPIRES_SECONDS
 from shared.redis_keys import PROCESS_PREFIX, VERSION
 from tests.connections import to_each_process
-from tests.processes import Api, Stack, wait_for
+from tests.processes import Api, Stack, http_client, wait_for
 from tests.versions import publish
 
 
@@ -43,6 +43,9 @@ def test_each_process_is_listed_with_what_it_serves_and_no_longer_than_it_lives(
 
     victim = min(names)
     os.kill(int(victim.rpartition(":")[2]), signal.SIGKILL)
+    # Its connection may be with the one that was killed.
+    api.http.close()
+    api.http = http_client(api.url)
     seconds = 2 * EXPIRES_SECONDS
     wait_for(lambda: victim not in _listed(api), seconds=seconds, why="the dead one is listed")
     wait_for(lambda: len(_listed(api)) == 2, why="its successor is not listed")
