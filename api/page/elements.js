@@ -39,6 +39,13 @@ export function table(caption, head, rows) {
       element("tbody", {}, ...rows)));
 }
 
+/** Shows something in a place only when it says something new: what is read out is not read out again,
+ * and what somebody has opened stays open. */
+export function renew(place, ...shown) {
+  const next = element("div", {}, ...shown);
+  if (next.textContent !== place.textContent) place.replaceChildren(...next.childNodes);
+}
+
 export function notice(text, kind = "") {
   return element("p.notice", { class: `notice ${kind}`, role: kind === "bad" ? "alert" : "status" }, text);
 }

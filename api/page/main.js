@@ -1,6 +1,6 @@
 // The frame of the page: its three sections, and the line that says how things stand.
 import { call, showWhetherKeyIsKept } from "./calls.js";
-import { badge, element, notice } from "./elements.js";
+import { badge, element, notice, renew } from "./elements.js";
 import * as models from "./models.js";
 import * as predict from "./predict.js";
 import { ago } from "./times.js";
@@ -45,16 +45,10 @@ async function look() {
     const shown = version === null
       ? [element("dt", {}, "Model"), element("dd", {}, element("a", { href: "#train" }, "none yet: see the first run"))]
       : [element("dt", {}, "Serving"), element("dd", {}, element("a", { href: `#models/${version}` }, version), element("small", {}, ` made ${ago(made(version))}`))];
-    show(status, [...shown, element("dt", {}, "Redis"), element("dd", {}, badge(redis))]);
+    renew(status, ...shown, element("dt", {}, "Redis"), element("dd", {}, badge(redis)));
   } catch (refusal) {
-    show(status, [element("dt", {}, "Server"), element("dd", {}, badge("down"), ` ${refusal.message}`)]);
+    renew(status, element("dt", {}, "Server"), element("dd", {}, badge("down"), ` ${refusal.message}`));
   }
-}
-
-/** Says it only when it is something new: the place is read out by screen readers. */
-function show(status, shown) {
-  const next = element("dl", {}, ...shown);
-  if (next.textContent !== status.textContent) status.replaceChildren(...shown);
 }
 
 /** When a version was made, as its name says. */

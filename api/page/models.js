@@ -1,6 +1,6 @@
 // The versions: how good they are, which is served and where, and the choice of another.
 import { call } from "./calls.js";
-import { badge, confirmed, element, notice, table } from "./elements.js";
+import { badge, confirmed, element, notice, renew, table } from "./elements.js";
 import { comparison, METRICS, score } from "./metrics.js";
 import { ago, time } from "./times.js";
 import { trend } from "./trend.js";
@@ -37,7 +37,7 @@ export async function show(section, chosen) {
   }
   const lookSafely = async () => {
     await look().catch((refusal) => list.replaceChildren(element("h2", {}, "Versions"), notice(`The versions are not known: ${refusal.message}.`, "bad")));
-    processes.replaceChildren(element("h2", {}, "API processes"), await processTable());
+    renew(processes, element("h2", {}, "API processes"), await processTable());
   };
   await lookSafely();
   const timer = setInterval(() => document.visibilityState === "visible" && lookSafely(), LOOK_MS);

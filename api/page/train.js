@@ -1,6 +1,6 @@
 // Training runs: starting one, the one that goes on, and those that were.
 import { call } from "./calls.js";
-import { badge, element, notice, table } from "./elements.js";
+import { badge, element, notice, renew, table } from "./elements.js";
 import { follow, hasEnded } from "./run.js";
 import { stages } from "./schema.js";
 import { lasted, time } from "./times.js";
@@ -36,7 +36,7 @@ export async function show(section) {
   async function look() {
     try {
       const { jobs } = await call("GET", "/jobs?limit=20");
-      past.replaceChildren(element("h2", {}, "History"), jobs.length > 0 ? history(jobs) : element("p.hint", {}, "No run yet."));
+      renew(past, element("h2", {}, "History"), jobs.length > 0 ? history(jobs) : element("p.hint", {}, "No run yet."));
       const active = jobs.find((job) => !hasEnded(job));
       if (active !== undefined && active.job_id !== followed) watch(active);
       start.disabled = active !== undefined;

@@ -67,6 +67,10 @@ def test_why_a_run_failed_can_be_read_and_is_text(page: Page, api: Api, running:
     expect(row).to_contain_text("failed")
     row.get_by_text("the table has no column Sex").first.click()
     expect(row.locator(".error-text")).to_have_text(error)
+    # It stays open when the page looks again: the second look comes after the first was shown.
+    for _ in range(2):
+        page.wait_for_event("response", lambda response: "/jobs?limit" in response.url)
+    expect(row.locator(".error-text")).to_be_visible()
     assert page.locator("td script, td b").count() == 0
 
 
