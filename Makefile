@@ -23,7 +23,7 @@ down: ## Stop the containers; models and jobs stay in their volumes
 	$(COMPOSE) down
 
 retrain: $(INSTALLED) ## Train in a running Lifeboat and watch it; ARGS="--force" for more
-	@exec $(BIN)/python -m local.retrain --follow $(ARGS)
+	@exec $(BIN)/python -m cli.retrain --follow $(ARGS)
 
 sign: $(INSTALLED) ## Sign the model versions that are there, with LIFEBOAT_SIGNING_KEY
 	@exec $(BIN)/python -m worker.sign

@@ -8,9 +8,9 @@ import tempfile
 
 import uvicorn
 
-from api.exposure import warn_where_open
-from api.supervisor import Supervisor
-from shared.log import configure, log_config
+from api.http.exposure import warn_where_open
+from api.http.supervisor import Supervisor
+from shared.runtime.log import configure, log_config
 from shared.settings import read_settings
 
 _DRAIN_SECONDS = 4
@@ -31,7 +31,7 @@ def main() -> None:
             "api.app:start_app",
             factory=True,
             # By its name: it counts, so it must not be imported before the folder is set.
-            http="api.connection:Connection",
+            http="api.http.connection:Connection",
             host=settings.host,
             port=settings.port,
             workers=settings.api_workers,

@@ -9,27 +9,29 @@ from anyio import CapacityLimiter, Semaphore, to_thread
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Lifespan
 
-from api import errors, tally
-from api.batcher import Batcher
 from api.dependencies import State
-from api.fast_path import FastPath
-from api.intake import Intake
-from api.predictor import ServedModelHolder
-from api.routes import health, inference, models, page, pipeline, predict, processes
-from api.stopping import stop_flag
-from api.traced import Traced
-from api.watcher import Watcher
-from shared import tracing
-from shared.background import Background
-from shared.job_queue import JobQueue, celery_application
-from shared.job_store import JobStore
-from shared.job_watch import JobWatch
-from shared.log import log_uncaught
-from shared.model_store import ModelStore
-from shared.processes import ProcessList
-from shared.redis_client import connect
+from api.http import errors
+from api.http.fast_path import FastPath
+from api.http.intake import Intake
+from api.http.stopping import stop_flag
+from api.http.traced import Traced
+from api.routes import health, jobs, models, page, predict, processes
+from api.serving.batcher import Batcher
+from api.serving.predictor import ServedModelHolder
+from api.serving.replicas import ProcessList
+from api.serving.watcher import Watcher
+from api.telemetry import counting
+from api.v2 import routes as v2
+from shared.jobs.queue import JobQueue, celery_application
+from shared.jobs.store import JobStore
+from shared.jobs.watch import JobWatch
+from shared.runtime import tracing
+from shared.runtime.background import Background
+from shared.runtime.log import log_uncaught
+from shared.runtime.redis_client import connect
 from shared.settings import Settings, read_settings
-from shared.version_key import VersionKey
+from shared.versions.store import ModelStore
+from shared.versions.version_key import VersionKey
 
 _FIRST_LOOK_SECONDS = 5.0
 _PREDICT_THREADS = 1
@@ -68,10 +70,10 @@ def create_app(settings: Settings, lifespan: Lifespan[FastAPI] | None = None) ->
         # The address of such a redirect would be whatever the request named as its host.
         redirect_slashes=False,
     )
-    for routes in (predict, inference, pipeline, models, processes, health, page):
+    for routes in (predict, v2, jobs, models, processes, health, page):
         api.include_router(routes.router)
     api.mount("/page", page.files)
-    fast = [*predict.router.routes, *inference.short_way.routes]
+    fast = [*predict.router.routes, *v2.short_way.routes]
     app = FastPath(api, fast, Intake(settings.max_body_bytes))
     return Traced(app) if tracing.is_wanted() else app
 
@@ -87,8 +89,9 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
         store = ModelStore(settings.models_dir, settings.signing_key)
         process_list = ProcessList(client)
         watcher = Watcher(version_key, store, holder, process_list)
-        jobs, queue = JobStore(client), JobQueue(celery, client)
-        background = Background(watcher.watch, JobWatch(jobs, queue).watch, tally.keep_flushing)
+        job_store, queue = JobStore(client), JobQueue(celery, client)
+        job_watch = JobWatch(job_store, queue)
+        background = Background(watcher.watch, job_watch.watch, counting.keep_flushing)
         background.start()
         try:
             with stop_flag() as stopping:
@@ -105,7 +108,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                     watcher=watcher,
                     models=store,
                     version_key=version_key,
-                    jobs=jobs,
+                    jobs=job_store,
                     queue=queue,
                     processes=process_list,
                     batcher=Batcher(holder),
@@ -117,7 +120,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                 )
         finally:
             await to_thread.run_sync(background.stop)
-            tally.flush()
+            counting.flush()
             await to_thread.run_sync(tracing.stop)
             celery.close()
             client.close()

@@ -11,16 +11,16 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
-from api.batcher import Batcher
-from api.predictor import ServedModelHolder
-from api.watcher import Watcher
+from api.serving.batcher import Batcher
+from api.serving.predictor import ServedModelHolder
+from api.serving.replicas import ProcessList
+from api.serving.watcher import Watcher
 from shared.errors import KeyMissing, KeyWrong
-from shared.job_queue import JobQueue
-from shared.job_store import JobStore
-from shared.model_store import ModelStore
-from shared.processes import ProcessList
+from shared.jobs.queue import JobQueue
+from shared.jobs.store import JobStore
 from shared.settings import Settings
-from shared.version_key import VersionKey
+from shared.versions.store import ModelStore
+from shared.versions.version_key import VersionKey
 
 _LONGEST_WAIT_SECONDS = 1.0
 

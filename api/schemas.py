@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from fastapi import Header, Path
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from shared.job import JOB_ID_PATTERN, Job, JobStatus
-from shared.manifest import VERSION_PATTERN, Metrics, Plot, TrainingData
+from shared.jobs.job import JOB_ID_PATTERN, Job, JobStatus
+from shared.versions.manifest import VERSION_PATTERN, Metrics, Plot, TrainingData
 
 
 def _id(pattern: re.Pattern[str], example: str) -> Any:

@@ -9,7 +9,7 @@ from benchmarks import reload, starting, wrk
 from benchmarks.results import machine, write_section
 from benchmarks.serving import Serving
 from benchmarks.training.table import write_table
-from tests.processes import Stack
+from tests.support.processes import Stack
 
 _TRAINING_ROWS = 300_000
 """Enough for a run that outlasts the load it accompanies."""

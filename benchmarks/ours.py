@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks import passengers, tensors
 from benchmarks.server import Call, Read, Server
-from tests.processes import free_port
+from tests.support.processes import free_port
 
 
 def lifeboat(models_dir: Path, redis_url: str, *, processes: int = 1) -> Server:

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import tensors
-from shared.features import FEATURES
-from tests.versions import TRAINING_DATA
+from shared.schema.features import FEATURES
+from tests.support.versions import TRAINING_DATA
 
 _JSON = {"Content-Type": "application/json"}
 

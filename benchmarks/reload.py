@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.results import percentile
-from shared.redis_keys import VERSION
-from tests.connections import Connection, to_each_process
-from tests.processes import Stack
-from tests.versions import publish
+from shared.runtime.redis_keys import VERSION
+from tests.support.connections import Connection, to_each_process
+from tests.support.processes import Stack
+from tests.support.versions import publish
 
 CHANGES = 100
 PROCESSES = 4

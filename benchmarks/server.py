@@ -12,7 +12,7 @@ import psutil
 from numpy.typing import NDArray
 
 from benchmarks.passengers import Body
-from tests.processes import ROOT, Process, children, http_client, wait_for
+from tests.support.processes import ROOT, Process, children, http_client, wait_for
 
 CORE = "0"
 _START_SECONDS = 120

@@ -9,9 +9,9 @@ from pathlib import Path
 from benchmarks import ours, wrk
 from benchmarks.results import passengers, short, table
 from benchmarks.server import Call, Running
-from shared.redis_keys import VERSION
-from tests.processes import Api, Stack
-from tests.versions import publish
+from shared.runtime.redis_keys import VERSION
+from tests.support.processes import Api, Stack
+from tests.support.versions import publish
 
 _CASES = ((1, 16), (100, 16), (10_000, 4))
 """Passengers in a request, and connections."""

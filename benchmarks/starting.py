@@ -9,7 +9,7 @@ import psutil
 from benchmarks import ours, wrk
 from benchmarks.results import short, table
 from benchmarks.server import Running
-from tests.processes import children
+from tests.support.processes import children
 
 _STARTS = 5
 _SECONDS = 3

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import redis
 
-from shared.redis_client import connect
+from shared.runtime.redis_client import connect
 from shared.settings import Settings
 
 _LOOK_SECONDS = 0.2

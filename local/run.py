@@ -15,8 +15,9 @@ from honcho.manager import Manager
 from honcho.printer import Printer
 from honcho.process import Popen
 
-from local import redis_server, refusal
-from local.refusal import refuse
+from local import redis_server
+from shared import refusal
+from shared.refusal import refuse
 from shared.settings import Settings
 
 _PROCFILE = Path(__file__).parent.parent / "Procfile"

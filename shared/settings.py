@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.log import refuse_to_start
+from shared.runtime.log import refuse_to_start
 
 
 class Settings(BaseSettings):

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from shared.model_store import ModelStore
-from tests.processes import Stack
-from tests.versions import TRAINING_DATA
+from shared.versions.store import ModelStore
+from tests.support.processes import Stack
+from tests.support.versions import TRAINING_DATA
 
 _LONGEST_FIRST = ["containers", "browser", "faults", "integration", "unit"]
 

@@ -1,7 +1,7 @@
 """The Celery application of the worker: `celery --app worker.celery_app worker`.
 
 Celery carries messages and runs tasks in a child process; it recovers nothing (see
-`shared/job_watch.py`), so each setting that would retry, redeliver or revoke is off.
+`shared/jobs/watch.py`), so each setting that would retry, redeliver or revoke is off.
 """
 
 import os
@@ -23,11 +23,11 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from shared import tracing
-from shared.job_queue import celery_application
-from shared.log import configure, refuse_to_start
+from shared.jobs.queue import celery_application
+from shared.runtime import tracing
+from shared.runtime.log import configure, refuse_to_start
 from shared.settings import read_settings
-from worker.main_process import MainProcess, worker_name
+from worker.duties import MainProcess, worker_name
 
 _ALIVE_SECONDS = 1.0
 _ALIVE_FILE = Path(tempfile.gettempdir()) / "lifeboat-worker-alive"

@@ -6,8 +6,8 @@ It vouches for what is there now, so run it while nobody but you can have writte
 import sys
 
 from shared.errors import VersionNotFound, VersionNotServable
-from shared.model_store import ModelStore
 from shared.settings import Settings
+from shared.versions.store import ModelStore
 
 
 def main() -> int:

@@ -7,19 +7,19 @@ from contextlib import suppress
 import redis
 from celery import Task
 
-from shared import tracing
 from shared.errors import LifeboatError, RunCancelled, RunLost, VersionNotFound
-from shared.job import JobResult
-from shared.job_queue import TASK_NAME
-from shared.job_store import JobStore
-from shared.log_context import about_job, request_id
-from shared.manifest import Manifest
-from shared.model_store import ModelStore
-from shared.redis_client import connect
-from shared.version_key import VersionKey
+from shared.jobs.job import JobResult
+from shared.jobs.queue import TASK_NAME
+from shared.jobs.store import JobStore
+from shared.runtime import tracing
+from shared.runtime.log_context import about_job, request_id
+from shared.runtime.redis_client import connect
+from shared.versions.manifest import Manifest
+from shared.versions.store import ModelStore
+from shared.versions.version_key import VersionKey
+from worker.attempt import JobRun
 from worker.celery_app import app, settings
-from worker.main_process import worker_name
-from worker.run import JobRun
+from worker.duties import worker_name
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def train(task: "Task[[str], None]", job_id: str) -> None:
 
 def _execute(run: JobRun, models: ModelStore, version_key: VersionKey) -> None:
     # Here, because the main process imports this module too and needs no scikit-learn.
-    from worker.pipeline import run_pipeline
+    from worker.training.stages import run_pipeline
 
     published: Manifest | None = None
     try:

@@ -14,11 +14,11 @@ from api.dependencies import (
     MetricsLimiterDep,
     WatcherDep,
 )
-from api.errors import RETRY_AFTER_SECONDS
-from api.exposition import exposition
+from api.http.errors import RETRY_AFTER_SECONDS
 from api.schemas import KEY_NEEDED, Live, Readiness
-from shared.job_statistics import JobStatistics
-from shared.job_store import JobStore
+from api.telemetry.exposition import exposition
+from shared.jobs.durations import JobStatistics
+from shared.jobs.store import JobStore
 
 _REDIS_SECONDS = 0.5
 """Longest wait of `/metrics` for what Redis has to tell."""

@@ -20,8 +20,8 @@ from api.schemas import (
     PlotName,
     VersionName,
 )
-from shared.manifest import Manifest
-from shared.model_store import ModelStore
+from shared.versions.manifest import Manifest
+from shared.versions.store import ModelStore
 
 _SVG = "image/svg+xml"
 _PLOT_HEADERS = {

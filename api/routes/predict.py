@@ -5,13 +5,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter
 
-from api.body import BytesResponse, refuse_encoded
 from api.dependencies import State
-from api.explanation import explain
-from api.predictor import INLINE_BYTES, Predicted, predict, records, served_model
+from api.http.responses import BytesResponse, refuse_encoded
 from api.schemas import BODY, INVALID, NO_MODEL, PREDICTED, Predictions
-from shared.passenger import EXAMPLES, LABEL, Passenger
-from shared.record import REFUSED, to_columns
+from api.serving.predictor import INLINE_BYTES, Predicted, predict, records, served_model
+from api.serving.refusals import explain
+from shared.schema.decoder import REFUSED, to_columns
+from shared.schema.passenger import EXAMPLES, LABEL, Passenger
 
 router = APIRouter(tags=["predict"])
 
@@ -38,7 +38,7 @@ async def post_predict(request: Request) -> Response:
     """Predicts for each record of the list, in the order given.
 
     The body is read raw: FastAPI's own way makes an object per record, and answers 500 to some
-    bodies that are no valid JSON. It asks for no dependencies, so that `api.fast_path` can call it.
+    bodies that are no valid JSON. It asks for no dependencies, so that the fast path can call it.
     """
     body: bytes = request.scope["body"]
     state: State = request.scope["state"]

@@ -20,8 +20,8 @@ from benchmarks.peers.check import calls, check
 from benchmarks.peers.plan import CASES, ROUNDS, WARM_UP_SECONDS, Case
 from benchmarks.results import write_section
 from benchmarks.server import Call, Running, Server
-from tests.processes import RedisServer
-from tests.versions import publish
+from tests.support.processes import RedisServer
+from tests.support.versions import publish
 
 _WORK = install.FOLDER / "work"
 

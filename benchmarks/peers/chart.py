@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from benchmarks import wrk
 from benchmarks.peers.plan import CASES
 from benchmarks.results import passengers, short
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 CHART = ROOT / "docs" / "how-fast.png"
 

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks import passengers
 from benchmarks.peers.plan import CASES
 from benchmarks.server import Call, Running
-from shared.manifest import PIPELINE_FILE
+from shared.versions.manifest import PIPELINE_FILE
 
 _TOLERANCE = 1e-5
 """Of probabilities; what Lifeboat promises for its ONNX file."""

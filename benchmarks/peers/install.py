@@ -11,7 +11,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 NAMES = ("mlserver", "bentoml", "litserve", "mlflow")
 FOLDER = ROOT / ".local" / "peers"

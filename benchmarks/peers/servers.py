@@ -13,8 +13,8 @@ from pathlib import Path
 from benchmarks import passengers
 from benchmarks.ours import field, tensor
 from benchmarks.server import Call, Server
-from shared.manifest import PIPELINE_FILE
-from tests.processes import ROOT, free_port
+from shared.versions.manifest import PIPELINE_FILE
+from tests.support.processes import ROOT, free_port
 
 _LOCAL = ("--host", "127.0.0.1", "--port")
 _PROGRAMS = Path(sys.executable).parent

@@ -12,8 +12,8 @@ from benchmarks.results import machine, short, table, write_section
 from benchmarks.training import chart
 from benchmarks.training.measured_run import Cost
 from benchmarks.training.table import write_table
-from shared.job import Stage
-from tests.processes import ROOT
+from shared.jobs.job import Stage
+from tests.support.processes import ROOT
 
 _ROWS = (1_000, 10_000, 100_000, 1_000_000)
 _ROUNDS = 3

@@ -9,8 +9,8 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 from benchmarks.training.measured_run import Cost
-from shared.job import Stage
-from tests.processes import ROOT
+from shared.jobs.job import Stage
+from tests.support.processes import ROOT
 
 CHART = ROOT / "docs" / "training-cost.png"
 

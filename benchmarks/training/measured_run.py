@@ -9,9 +9,9 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from shared.job import Stage
-from shared.model_store import ModelStore
-from worker.pipeline import run_pipeline
+from shared.jobs.job import Stage
+from shared.versions.store import ModelStore
+from worker.training.stages import run_pipeline
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from shared.features import FEATURES
-from tests.versions import TRAINING_DATA
+from shared.schema.features import FEATURES
+from tests.support.versions import TRAINING_DATA
 
 _SEED = 0
 

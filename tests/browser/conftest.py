@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.processes import ROOT, Api, Stack, wait_for
+from tests.support.processes import ROOT, Api, Stack, wait_for
 
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 # Without the last four, it asks its maker's hosts for this and that at every start.

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.processes import ROOT, Api
+from tests.support.processes import ROOT, Api
 
 _SECTIONS = ["predict", "train", "models"]
 _RULES = {

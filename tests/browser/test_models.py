@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from shared.manifest import Plot
+from shared.versions.manifest import Plot
 from tests.browser.conftest import Visit
-from tests.processes import Api, Stack, wait_for
+from tests.support.processes import Api, Stack, wait_for
 
 
 def _versions(api: Api) -> list[str]:

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Visit
-from tests.processes import Api, Stack, wait_for
-from tests.versions import TRAINING_DATA
+from tests.support.processes import Api, Stack, wait_for
+from tests.support.versions import TRAINING_DATA
 
 _TABLE = "data/titanic.csv"
 _LARGEST_BYTES = 400_000

@@ -4,10 +4,10 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from shared.job import JobStatus, Stage
-from shared.job_store import JobStore, Origin
+from shared.jobs.job import JobStatus, Stage
+from shared.jobs.store import JobStore, Origin
 from tests.browser.conftest import Visit
-from tests.processes import Api, Stack, wait_for
+from tests.support.processes import Api, Stack, wait_for
 
 
 def _open(page: Page, api: Api) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.processes import ROOT, Api, clean_environment, free_port
+from tests.support.processes import ROOT, Api, clean_environment, free_port
 
 BASE_IMAGE = "python:3.13-slim"
 

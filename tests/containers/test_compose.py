@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tests.containers.conftest import BASE_IMAGE, Compose, docker
-from tests.contract import ORIGINAL_REQUEST
-from tests.processes import Api, wait_for
+from tests.support.contract import ORIGINAL_REQUEST
+from tests.support.processes import Api, wait_for
 
 MEGABYTE = 1_000_000
 

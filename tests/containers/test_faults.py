@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.containers.conftest import Compose, docker
-from tests.processes import ROOT, Api, wait_for
-from tests.steady_client import LARGE, SMALL, SteadyClient
+from tests.support.processes import ROOT, Api, wait_for
+from tests.support.steady_client import LARGE, SMALL, SteadyClient
 
 _TABLE = (ROOT / "data" / "titanic.csv").read_bytes()
 

@@ -16,7 +16,7 @@ import httpx2 as httpx
 import pytest
 
 from tests.containers.conftest import BASE_IMAGE, Compose
-from tests.processes import ROOT, free_port, http_client, wait_for
+from tests.support.processes import ROOT, free_port, http_client, wait_for
 
 SERVICES = ["prometheus", "grafana", "flower"]
 API_KEY = "sesame"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.containers.conftest import Compose, up
-from tests.processes import ROOT, wait_for
+from tests.support.processes import ROOT, wait_for
 
 API_KEY = secrets.token_hex(32)
 SIGNING_KEY = secrets.token_hex(32)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks.results import write_section
-from shared.model_store import ModelStore
-from shared.redis_keys import VERSION
-from tests.processes import ROOT, Api, Stack
-from tests.versions import publish
+from shared.runtime.redis_keys import VERSION
+from shared.versions.store import ModelStore
+from tests.support.processes import ROOT, Api, Stack
+from tests.support.versions import publish
 
 FIGURES = ROOT / "benchmarks" / "faults.md"
 _LONG_SECONDS = 3600

@@ -4,11 +4,11 @@ import os
 import signal
 import threading
 
-from shared.redis_keys import VERSION
-from tests.connections import Client, predicting, to_each_process
+from shared.runtime.redis_keys import VERSION
 from tests.faults.conftest import Times
-from tests.processes import Api, Stack, wait_for
-from tests.versions import publish
+from tests.support.connections import Client, predicting, to_each_process
+from tests.support.processes import Api, Stack, wait_for
+from tests.support.versions import publish
 
 _PROCESSES = 2
 _CLIENTS_OF_EACH = 2

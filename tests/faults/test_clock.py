@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from shared import redis_keys
-from shared.redis_keys import ACTIVE_JOB, VERSION
-from tests.processes import ROOT, Api, Stack, wait_for
-from tests.versions import publish
+from shared.runtime import redis_keys
+from shared.runtime.redis_keys import ACTIVE_JOB, VERSION
+from tests.support.processes import ROOT, Api, Stack, wait_for
+from tests.support.versions import publish
 
 _SITECUSTOMIZE = '''
 """Python imports this at every start. Wall clocks are off by as many seconds as the file says."""

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from shared import digest
-from shared.manifest import MANIFEST_FILE, ONNX_FILE
-from shared.model_store import ModelStore, digests
-from shared.redis_keys import VERSION
-from tests.external_data import PLACES, with_external_data
+from shared.runtime.redis_keys import VERSION
+from shared.versions import digest
+from shared.versions.manifest import MANIFEST_FILE, ONNX_FILE
+from shared.versions.store import ModelStore, digests
 from tests.faults.conftest import Figure, Times
-from tests.processes import Stack, wait_for
-from tests.versions import exported_pipeline, publish
+from tests.support.external_data import PLACES, with_external_data
+from tests.support.processes import Stack, wait_for
+from tests.support.versions import exported_pipeline, publish
 
 KEY, OTHER_KEY = SecretStr("a key of ours"), SecretStr("another's")
 
@@ -67,7 +67,7 @@ class Serving:
     def _told(self) -> list[str]:
         """All but the line of each call that chose one."""
         lines = self._api.log().splitlines()[self._lines_at_start :]
-        return [line for line in lines if " api.request_log: PUT " not in line]
+        return [line for line in lines if " api.http.request_log: PUT " not in line]
 
     def _metrics(self) -> str:
         return self._api.http.get("/metrics").text

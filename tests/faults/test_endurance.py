@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import psutil
 
-from shared.job_store import KEEP_JOBS, JobStore
-from shared.model_store import KEEP_REJECTED_VERSIONS
-from shared.redis_keys import VERSION
-from tests.connections import clients_of
+from shared.jobs.store import KEEP_JOBS, JobStore
+from shared.runtime.redis_keys import VERSION
+from shared.versions.store import KEEP_REJECTED_VERSIONS
 from tests.faults.conftest import Figure, Times
-from tests.faults.pinned import pinned_api
-from tests.processes import Api, Process, Stack, children, wait_for
-from tests.versions import TRAINING_DATA, publish
+from tests.support.connections import clients_of
+from tests.support.pinned import pinned_api
+from tests.support.processes import Api, Process, Stack, children, wait_for
+from tests.support.versions import TRAINING_DATA, publish
 
 _KEEP_VERSIONS = 3
 _SETTLED = 0.3

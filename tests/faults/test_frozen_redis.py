@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 from tests.faults.conftest import Times
-from tests.processes import Api, Stack, wait_for
-from tests.versions import publish
+from tests.support.processes import Api, Stack, wait_for
+from tests.support.versions import publish
 
 PATIENCE_SECONDS = 3.0
 """The contract's own figure: a client's time-out would be set by it."""

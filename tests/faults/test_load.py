@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import psutil
 import pytest
 
-from shared.redis_keys import VERSION
+from shared.runtime.redis_keys import VERSION
 from tests.faults.conftest import Figure
-from tests.processes import Api, Stack
-from tests.versions import publish
+from tests.support.processes import Api, Stack
+from tests.support.versions import publish
 
 ONE = json.dumps([{"Age": 22.0, "Sex": "male", "Embarked": "S"}]).encode()
 # Padded, so that the cap on bodies that wait is reached within a second.

@@ -9,13 +9,13 @@ import httpx2 as httpx
 import pytest
 
 from benchmarks import wrk
-from shared.job_watch import DEAD_AFTER_SECONDS
-from shared.redis_keys import VERSION
-from tests.connections import clients_of
+from shared.jobs.watch import DEAD_AFTER_SECONDS
+from shared.runtime.redis_keys import VERSION
 from tests.faults.conftest import Figure, Times, assert_done_once, versions_of
-from tests.faults.pinned import pinned_api
-from tests.processes import Api, Stack, wait_for
-from tests.versions import publish
+from tests.support.connections import clients_of
+from tests.support.pinned import pinned_api
+from tests.support.processes import Api, Stack, wait_for
+from tests.support.versions import publish
 
 _ANSWER_SECONDS = 3.0
 """Within which every call that needs Redis says that it is away."""

@@ -11,12 +11,12 @@ from contextlib import closing, contextmanager
 import pytest
 
 from tests.faults.conftest import Figure, Times
-from tests.processes import Api, Stack, wait_for
-from tests.steady_client import LARGE, SMALL, SteadyClient
-from tests.versions import publish
+from tests.support.processes import Api, Stack, wait_for
+from tests.support.steady_client import LARGE, SMALL, SteadyClient
+from tests.support.versions import publish
 
 _LAST_REQUEST_SECONDS = 0.5
-"""For so long an idle connection may bring one more request (`api.connection`)."""
+"""For so long an idle connection may bring one more request (`api.http.connection`)."""
 _TRIES = 10
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.manifest import ONNX_FILE
-from shared.redis_client import connect
-from shared.redis_keys import VERSION
-from tests.processes import ROOT, Api, Stack, clean_environment, http_client, wait_for
-from tests.versions import publish
+from shared.runtime.redis_client import connect
+from shared.runtime.redis_keys import VERSION
+from shared.versions.manifest import ONNX_FILE
+from tests.support.processes import ROOT, Api, Stack, clean_environment, http_client, wait_for
+from tests.support.versions import publish
 
 SIGNING_KEY = "signing-secret-4711"
 API_KEY = "api-secret-4712"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import psutil
 
-from shared.redis_keys import VERSION
-from tests.connections import Answer, Connection, clients_of, to_each_process
+from shared.runtime.redis_keys import VERSION
 from tests.faults.conftest import Figure, Times
-from tests.processes import Stack, wait_for
-from tests.versions import publish
+from tests.support.connections import Answer, Connection, clients_of, to_each_process
+from tests.support.processes import Stack, wait_for
+from tests.support.versions import publish
 
 _PROCESSES = 2
 _VERSIONS = 10

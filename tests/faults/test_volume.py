@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.model_store import ModelStore
-from shared.redis_keys import ACTIVE_JOB, VERSION
-from tests.processes import Api, Process, Stack, wait_for
-from tests.versions import publish
+from shared.runtime.redis_keys import ACTIVE_JOB, VERSION
+from shared.versions.store import ModelStore
+from tests.support.processes import Api, Process, Stack, wait_for
+from tests.support.versions import publish
 
 _SIZE = 8 * 1024 * 1024
 _IN_CI = os.environ.get("CI") == "true"

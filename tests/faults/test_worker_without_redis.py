@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import Stack, wait_for
+from tests.support.processes import Stack, wait_for
 
 
 @pytest.fixture

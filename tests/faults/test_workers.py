@@ -12,11 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shared.job_store import MAX_DEATHS
-from shared.redis_keys import ACTIVE_JOB, QUEUE, VERSION, job
+from shared.jobs.store import MAX_DEATHS
+from shared.runtime.redis_keys import ACTIVE_JOB, QUEUE, VERSION, job
 from tests.faults.conftest import Times, assert_done_once, versions_of
-from tests.processes import Process, Stack, children, wait_for
-from tests.versions import publish
+from tests.support.processes import Process, Stack, children, wait_for
+from tests.support.versions import publish
 
 _BACK_SECONDS = 30.0
 """Within which a job has succeeded once a worker is back."""

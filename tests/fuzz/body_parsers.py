@@ -13,12 +13,12 @@ import msgspec
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from api.explanation import MAX_ERRORS, explain
-from api.inference import EXAMPLE, read
+from api.serving.refusals import MAX_ERRORS, explain
+from api.v2.messages import EXAMPLE, read
 from shared.errors import BadTensors
-from shared.features import FEATURES
-from shared.passenger import EXAMPLES, Passenger
-from shared.record import REFUSED, decode, to_columns
+from shared.schema.decoder import REFUSED, decode, to_columns
+from shared.schema.features import FEATURES
+from shared.schema.passenger import EXAMPLES, Passenger
 
 _PASSENGERS = TypeAdapter(list[Passenger])
 _PREDICT, _TENSORS, _BINARY = 0, 1, 2

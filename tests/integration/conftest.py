@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.processes import Api, Stack
+from tests.support.processes import Api, Stack
 
 
 @pytest.fixture(scope="module")

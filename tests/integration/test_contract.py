@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from tests.contract import JOB_FIELDS, ORIGINAL_REQUEST
-from tests.processes import Api, Stack, wait_for
-from tests.versions import publish
+from tests.support.contract import JOB_FIELDS, ORIGINAL_REQUEST
+from tests.support.processes import Api, Stack, wait_for
+from tests.support.versions import publish
 
 
 def test_predictions_come_in_the_order_asked_for_with_the_version_that_gave_them(api: Api) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.documents import Block, blocks, pages
-from tests.processes import ROOT
-from tests.walk import Walk
+from tests.support.documents import Block, blocks, pages
+from tests.support.processes import ROOT
+from tests.support.walk import Walk
 
 _LEAST_REASON = len("needs Docker")
 

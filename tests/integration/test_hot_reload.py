@@ -1,10 +1,10 @@
 """The version key changes: every process swaps, and no request notices."""
 
-from shared.model_store import ModelStore
-from shared.redis_keys import VERSION
-from tests.connections import clients_of
-from tests.processes import Api, Stack, http_client, wait_for
-from tests.versions import publish
+from shared.runtime.redis_keys import VERSION
+from shared.versions.store import ModelStore
+from tests.support.connections import clients_of
+from tests.support.processes import Api, Stack, http_client, wait_for
+from tests.support.versions import publish
 
 
 def _versions_by_process(api: Api) -> set[str | None]:

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from shared import job_store, redis_keys
 from shared.errors import JobEnded
-from shared.job import JobResult, JobStatus
-from shared.job_scripts import HELD
-from shared.job_store import JobStore, Origin
-from shared.redis_keys import job as record_of
-from tests.processes import RedisServer
-from tests.versions import metrics
+from shared.jobs import store
+from shared.jobs.job import JobResult, JobStatus
+from shared.jobs.scripts import HELD
+from shared.jobs.store import JobStore, Origin
+from shared.runtime import redis_keys
+from shared.runtime.redis_keys import job as record_of
+from tests.support.processes import RedisServer
+from tests.support.versions import metrics
 
 WORKER = "worker#1"
 
@@ -81,12 +82,12 @@ def test_a_second_claim_of_the_same_worker_is_no_repetition(jobs: JobStore, job_
 def test_a_claim_that_arrives_late_takes_nothing_from_the_next_attempt(
     jobs: JobStore, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_store, "_call", lambda: "first")
+    monkeypatch.setattr(store, "_call", lambda: "first")
     assert jobs.claim(job_id, WORKER) == 1
     jobs.release(WORKER)
-    monkeypatch.setattr(job_store, "_call", lambda: "second")
+    monkeypatch.setattr(store, "_call", lambda: "second")
     assert jobs.claim(job_id, "worker#2") == 2
-    monkeypatch.setattr(job_store, "_call", lambda: "first")
+    monkeypatch.setattr(store, "_call", lambda: "first")
     assert jobs.claim(job_id, WORKER) is None
 
 
@@ -208,7 +209,7 @@ def test_a_job_that_was_cancelled_while_it_waited_took_no_time(jobs: JobStore, j
 def test_a_job_whose_worker_died_too_often_is_counted_as_failed(
     jobs: JobStore, job_id: str
 ) -> None:
-    for attempt in range(1, job_store.MAX_DEATHS + 1):
+    for attempt in range(1, store.MAX_DEATHS + 1):
         assert _ended(jobs) == {}
         assert jobs.claim(job_id, WORKER) == attempt
         assert jobs.statistics().queued == 0

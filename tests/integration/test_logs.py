@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.job import Stage
-from shared.redis_keys import VERSION
-from tests.processes import (
+from shared.jobs.job import Stage
+from shared.runtime.redis_keys import VERSION
+from tests.support.processes import (
     ROOT,
     Api,
     Process,
@@ -24,7 +24,7 @@ from tests.processes import (
     http_client,
     wait_for,
 )
-from tests.versions import publish
+from tests.support.versions import publish
 
 _CELERY = [str(Path(sys.executable).parent / "celery"), "--quiet", "--app", "worker.celery_app"]
 
@@ -125,7 +125,7 @@ def test_whatever_happens_is_logged_as_json(running: Running) -> None:
         running.stack.redis.stop()
         assert http.get("/jobs").status_code == 503
     wait_for(lambda: "onnection refused" in worker.output())
-    (failed,) = running.of_api(logger="api.errors")
+    (failed,) = running.of_api(logger="api.http.errors")
     assert str(failed["message"]).startswith("GET /jobs: Redis did not answer")
     assert failed["request_id"]
 

@@ -9,9 +9,9 @@ from collections import Counter
 import psutil
 import pytest
 
-from shared.redis_keys import VERSION
-from tests.processes import Api, Stack, children, http_client, wait_for
-from tests.versions import publish
+from shared.runtime.redis_keys import VERSION
+from tests.support.processes import Api, Stack, children, http_client, wait_for
+from tests.support.versions import publish
 
 PROCESSES = 2
 BOUNDS = [tenths / 10 for tenths in range(1, 11)]

@@ -12,10 +12,10 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from api.exposition import exposition
-from shared.job_statistics import JobStatistics, durations
-from tests.processes import ROOT, Api, Process, Stack, free_port, http_client, wait_for
-from tests.versions import publish
+from api.telemetry.exposition import exposition
+from shared.jobs.durations import JobStatistics, durations
+from tests.support.processes import ROOT, Api, Process, Stack, free_port, http_client, wait_for
+from tests.support.versions import publish
 
 MONITORING = ROOT / "monitoring"
 DASHBOARD = MONITORING / "grafana" / "lifeboat.json"

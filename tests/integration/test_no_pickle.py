@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.redis_keys import VERSION
-from tests.processes import ROOT, Api, Stack, http_client
-from tests.versions import publish
+from shared.runtime.redis_keys import VERSION
+from tests.support.processes import ROOT, Api, Stack, http_client
+from tests.support.versions import publish
 
 _HOOK = """
 import json, os, sys

@@ -9,8 +9,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests.processes import ROOT, Api, Stack
-from tests.versions import TRAINING_DATA
+from tests.support.processes import ROOT, Api, Stack
+from tests.support.versions import TRAINING_DATA
 
 _NOTEBOOK = ROOT / "notebooks" / "model.ipynb"
 

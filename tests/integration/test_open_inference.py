@@ -8,11 +8,11 @@ import tritonclient.http as triton
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
-from shared.features import FEATURES, Columns
-from shared.record import to_columns, to_records
-from shared.redis_keys import VERSION
-from tests.processes import Api, Stack
-from tests.versions import publish
+from shared.runtime.redis_keys import VERSION
+from shared.schema.decoder import to_columns, to_records
+from shared.schema.features import FEATURES, Columns
+from tests.support.processes import Api, Stack
+from tests.support.versions import publish
 
 PASSENGERS: list[dict[str, object]] = [
     {

@@ -4,11 +4,11 @@ import os
 import signal
 import socket
 
-from shared.processes import EXPIRES_SECONDS
-from shared.redis_keys import PROCESS_PREFIX, VERSION
-from tests.connections import to_each_process
-from tests.processes import Api, Stack, http_client, wait_for
-from tests.versions import publish
+from api.serving.replicas import EXPIRES_SECONDS
+from shared.runtime.redis_keys import PROCESS_PREFIX, VERSION
+from tests.support.connections import to_each_process
+from tests.support.processes import Api, Stack, http_client, wait_for
+from tests.support.versions import publish
 
 
 def _listed(api: Api) -> dict[str, str | None]:

@@ -15,13 +15,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT, Api, Process, Stack, clean_environment, free_port, wait_for
+from tests.support.processes import (
+    ROOT,
+    Api,
+    Process,
+    Stack,
+    clean_environment,
+    free_port,
+    wait_for,
+)
 
 _STAGES = ["load", "fit", "evaluate", "plot", "export", "verify", "publish"]
 
 
 def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "local.retrain", *arguments]
+    return [sys.executable, "-m", "cli.retrain", *arguments]
 
 
 def _environment(**settings: str) -> dict[str, str]:

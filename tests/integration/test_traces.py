@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.job import Stage
-from shared.redis_keys import VERSION, job
-from tests.collector import Collector, Span, collector
-from tests.processes import ROOT, Stack, http_client, wait_for
-from tests.versions import publish
+from shared.jobs.job import Stage
+from shared.runtime.redis_keys import VERSION, job
+from tests.support.processes import ROOT, Stack, http_client, wait_for
+from tests.support.trace_collector import Collector, Span, collector
+from tests.support.versions import publish
 
 _TRACE, _SPAN = "1" * 32, "2" * 16
 TRACEPARENT = f"00-{_TRACE}-{_SPAN}-01"

@@ -10,10 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from shared.redis_keys import VERSION
-from tests.contract import ORIGINAL_REQUEST
-from tests.processes import Stack, wait_for
-from tests.versions import TRAINING_DATA, publish
+from shared.runtime.redis_keys import VERSION
+from tests.support.contract import ORIGINAL_REQUEST
+from tests.support.processes import Stack, wait_for
+from tests.support.versions import TRAINING_DATA, publish
 
 
 @pytest.fixture

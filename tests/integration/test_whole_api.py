@@ -12,10 +12,10 @@ from schemathesis.core import NOT_SET
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from api.app import create_app
-from api.inference import MODEL_NAME as NAME
+from api.v2.messages import MODEL_NAME as NAME
 from shared.settings import Settings
-from tests.processes import Api, Stack
-from tests.versions import publish
+from tests.support.processes import Api, Stack
+from tests.support.versions import publish
 
 KEY = "sesame"
 DOCUMENT = TestClient(create_app(Settings(_env_file=None))).get("/openapi.json").json()

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.redis_keys import VERSION
-from tests.processes import Api, Stack
-from tests.versions import publish
+from shared.runtime.redis_keys import VERSION
+from tests.support.processes import Api, Stack
+from tests.support.versions import publish
 
 ONE = b'[{"Sex": "male"}]'
 MAX_BODY_BYTES = 8 * 1024 * 1024

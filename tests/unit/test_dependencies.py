@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 # A version may be locked twice, for two Pythons.
 Packages = dict[tuple[str, str], set[str]]

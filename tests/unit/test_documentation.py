@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from api.app import create_app
 from shared.settings import Settings
-from tests.documents import pages
+from tests.support.documents import pages
 
 ROOT = Path(__file__).parent.parent.parent
 

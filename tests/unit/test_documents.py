@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.documents import Block, commands
-from tests.likeness import difference
+from tests.support.documents import Block, commands
+from tests.support.likeness import difference
 
 
 @pytest.mark.parametrize(

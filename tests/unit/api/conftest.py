@@ -14,18 +14,18 @@ from fastapi.testclient import TestClient
 from starlette.types import Lifespan
 
 from api.app import create_app
-from api.batcher import Batcher
 from api.dependencies import State
-from api.predictor import ServedModel, ServedModelHolder
-from api.watcher import Watcher
-from shared.job_queue import JobQueue
-from shared.job_store import JobStore
-from shared.model_store import ModelStore
-from shared.onnx_model import OnnxModel
-from shared.processes import ProcessList
+from api.serving.batcher import Batcher
+from api.serving.predictor import ServedModel, ServedModelHolder
+from api.serving.replicas import ProcessList
+from api.serving.watcher import Watcher
+from shared.jobs.queue import JobQueue
+from shared.jobs.store import JobStore
 from shared.settings import Settings
-from shared.version_key import VersionKey
-from tests.versions import exported_pipeline
+from shared.versions.onnx_model import OnnxModel
+from shared.versions.store import ModelStore
+from shared.versions.version_key import VersionKey
+from tests.support.versions import exported_pipeline
 
 
 class NoRedis:

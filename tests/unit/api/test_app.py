@@ -7,17 +7,17 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.predictor import ServedModelHolder
+from api.serving.predictor import ServedModelHolder
 from shared.errors import JobEnded, JobNotFound, LifeboatError
-from shared.job import Job, JobStatus
-from shared.job_store import Origin
-from shared.manifest import Plot
-from shared.passenger import EXAMPLES
+from shared.jobs.job import Job, JobStatus
+from shared.jobs.store import Origin
+from shared.schema.passenger import EXAMPLES
 from shared.settings import Settings
+from shared.versions.manifest import Plot
+from tests.support.manifests import write_manifest
+from tests.support.versions import PLOTS, publish
 from tests.unit.api.conftest import Start
-from tests.unit.manifests import write_manifest
-from tests.unit.shared.test_job import job
-from tests.versions import PLOTS, publish
+from tests.unit.shared.jobs.test_job import job
 
 JOB_ID = "a" * 32
 NEEDS_REDIS = [

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from api.inference import read, written
-from api.predictor import Predicted
+from api.serving.predictor import Predicted
+from api.v2.messages import read, written
 from benchmarks import tensors
 
 TABLE = pd.DataFrame({"Sex": ["male", "female"], "Age": [22.0, 0.5]})

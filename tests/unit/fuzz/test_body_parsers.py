@@ -12,11 +12,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from shared.features import FEATURES
-from shared.record import decode
+from shared.schema.decoder import decode
+from shared.schema.features import FEATURES
 from tests.fuzz import body_parsers
 from tests.fuzz.body_parsers import SEEDS, check
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 HAS_WHEELS = (
     sys.platform == "linux" and platform.machine() == "x86_64" and sys.version_info < (3, 14)

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from shared.manifest import MANIFEST_FILE, ONNX_FILE
-from shared.model_store import ModelStore
-from tests.versions import publish
+from shared.versions.manifest import MANIFEST_FILE, ONNX_FILE
+from shared.versions.store import ModelStore
+from tests.support.versions import publish
 from worker import sign
 
 KEY = "a key of ours"

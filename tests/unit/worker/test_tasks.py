@@ -4,16 +4,16 @@ from pathlib import Path
 import pytest
 import redis
 
-from shared import log_context
 from shared.errors import BadTrainingData, RunCancelled, RunLost
-from shared.job import JobResult, JobStatus
-from shared.job_scripts import CANCEL_ASKED, HELD, LOST
-from shared.job_store import Origin
-from shared.manifest import Manifest
-from shared.model_store import ModelStore
+from shared.jobs.job import JobResult, JobStatus
+from shared.jobs.scripts import CANCEL_ASKED, HELD, LOST
+from shared.jobs.store import Origin
+from shared.runtime import log_context
 from shared.settings import Settings
-from tests.unit.manifests import VERSION, manifest, write_manifest
-from tests.versions import gate, publish
+from shared.versions.manifest import Manifest
+from shared.versions.store import ModelStore
+from tests.support.manifests import VERSION, manifest, write_manifest
+from tests.support.versions import gate, publish
 from worker import tasks
 
 JOB_ID = "a" * 32
@@ -80,7 +80,7 @@ class World:
             self.runs += 1
             return pipeline(*arguments, **options)
 
-        self._patch.setattr("worker.pipeline.run_pipeline", run_pipeline)
+        self._patch.setattr("worker.training.stages.run_pipeline", run_pipeline)
         tasks.train(JOB_ID)
 
     def versions(self) -> set[str]:

@@ -1,0 +1,138 @@
+"""`PUT /run-pipeline` and the jobs it makes."""
+
+import logging
+import re
+import threading
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import anyio
+import redis
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import StreamingResponse
+
+from api.dependencies import (
+    ApiKeyRequired,
+    JobQueueDep,
+    JobStoreDep,
+    RedisTurn,
+    StoppingDep,
+    StreamLimiterDep,
+)
+from api.schemas import (
+    ACCEPTED,
+    JOB_ENDED,
+    KEY_NEEDED,
+    NO_JOB,
+    NO_REDIS,
+    JobId,
+    Jobs,
+    RequestedBy,
+    StartedRun,
+)
+from shared.errors import JobNotFound
+from shared.jobs.job import Job
+from shared.jobs.store import KEEP_JOBS, JobStore, Origin
+from shared.runtime import log_context, tracing
+
+_LOOK_SECONDS = 0.2
+_PING_SECONDS = 15.0
+_EVENT_ID = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")
+
+log = logging.getLogger(__name__)
+
+router = APIRouter(tags=["training"], responses=NO_REDIS, dependencies=[RedisTurn])
+
+
+# Handlers that ask Redis are plain functions: FastAPI runs them in threads, off the event loop.
+@router.put(
+    "/run-pipeline", status_code=202, responses=ACCEPTED | KEY_NEEDED, dependencies=[ApiKeyRequired]
+)
+def put_run_pipeline(
+    response: Response,
+    jobs: JobStoreDep,
+    queue: JobQueueDep,
+    force: Annotated[bool, Query(description="Promote whatever the gate says.")] = False,
+    requested_by: RequestedBy = None,
+) -> StartedRun:
+    """Starts a training run; while one is queued or running, answers with that one."""
+    origin = Origin(requested_by, log_context.request_id.get(), tracing.traceparent())
+    job, is_new = jobs.create(force=force, origin=origin)
+    which = "a new one" if is_new else "the one in flight"
+    log.info("asked for a run: %s", which, extra={"job_id": job.job_id})
+    if is_new:
+        queue.send(job.job_id)
+    status_url = f"/jobs/{job.job_id}"
+    response.headers["Location"] = status_url
+    return StartedRun(job_id=job.job_id, status=job.status, status_url=status_url)
+
+
+@router.get("/jobs")
+def get_jobs(jobs: JobStoreDep, limit: Annotated[int, Query(ge=1, le=KEEP_JOBS)] = 20) -> Jobs:
+    """The recent jobs, newest first."""
+    return Jobs(jobs=jobs.recent(limit))
+
+
+@router.get("/jobs/{job_id}", responses=NO_JOB)
+def get_job(job_id: JobId, jobs: JobStoreDep) -> Job:
+    return jobs.get(job_id)
+
+
+@router.delete(
+    "/jobs/{job_id}",
+    status_code=202,
+    responses=NO_JOB | JOB_ENDED | KEY_NEEDED,
+    dependencies=[ApiKeyRequired],
+)
+def delete_job(job_id: JobId, jobs: JobStoreDep) -> Job:
+    """Cancels a queued job at once; a running one stops at its next stage or fold."""
+    return jobs.cancel(job_id)
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    response_class=StreamingResponse,
+    responses=NO_JOB
+    | {200: {"content": {"text/event-stream": {}}, "description": "A `Job` at each change."}},
+)
+async def get_job_events(
+    job_id: JobId,
+    jobs: JobStoreDep,
+    stopping: StoppingDep,
+    limiter: StreamLimiterDep,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> StreamingResponse:
+    """The job at each change, as server-sent events, until it ends. Resumes at `Last-Event-ID`."""
+    job = await to_thread.run_sync(jobs.get, job_id)
+    after = last_event_id if _EVENT_ID.fullmatch(last_event_id or "") else None
+    return StreamingResponse(
+        _events(jobs, job, after or "0", stopping, limiter),
+        media_type="text/event-stream",
+        # The second keeps nginx from holding events back.
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _events(
+    jobs: JobStore, job: Job, after: str, stopping: threading.Event, limiter: CapacityLimiter
+) -> AsyncIterator[str]:
+    pinged = time.monotonic()
+    while not stopping.is_set():
+        try:
+            changes = await to_thread.run_sync(jobs.changes, job.job_id, after, limiter=limiter)
+            for after, job in changes:
+                yield f"id: {after}\ndata: {job.model_dump_json()}\n\n"
+            if job.has_ended:
+                return
+            if time.monotonic() - pinged > _PING_SECONDS:
+                pinged = time.monotonic()
+                # Ends the stream when Redis was emptied and the job with it.
+                job = await to_thread.run_sync(jobs.get, job.job_id, limiter=limiter)
+                yield ": still here\n\n"
+        except JobNotFound:
+            return
+        except redis.RedisError:
+            yield ": Redis does not answer\n\n"
+        await anyio.sleep(_LOOK_SECONDS)

@@ -1,0 +1,117 @@
+"""The text of `/metrics`, right over all processes of this host, whichever of them answers.
+
+What they count is in files of prometheus_client's and is added up. The rest is read when it is
+asked for: from Redis, from /proc, and from what each process says that it serves.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest, multiprocess
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from api.telemetry import counting, process_files
+from api.telemetry.metrics import folder
+from shared.jobs.durations import JobStatistics
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class _Read(Collector):
+    """What is not counted but read."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def exposition(served_version: str | None, jobs: JobStatistics | None) -> bytes:
+    """`served_version` is this process's; `jobs` is None while Redis does not tell."""
+    counting.flush()
+    counted, read = REGISTRY, CollectorRegistry()
+    shared = folder()
+    pids, versions = {os.getpid()}, dict[int, str]()
+    if shared is not None:
+        counted = CollectorRegistry()
+        pids = _living(shared)
+        versions = process_files.noted(shared)
+        multiprocess.MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
+    if served_version is not None:
+        versions[os.getpid()] = served_version
+    read.register(_Read([*_of_processes(pids, versions), *_of_jobs(jobs)]))
+    return generate_latest(counted) + generate_latest(read)
+
+
+def _of_processes(pids: set[int], versions: dict[int, str]) -> Iterator[Metric]:
+    info = GaugeMetricFamily(
+        "lifeboat_model_info",
+        "How many API processes serve that model version.",
+        labels=["model_version"],
+    )
+    for version, processes in sorted(Counter(versions.values()).items()):
+        info.add_metric([version], processes)
+    yield info
+    resident = [size for pid in pids if (size := _resident_bytes(pid)) is not None]
+    if resident:
+        yield GaugeMetricFamily(
+            "lifeboat_resident_memory_bytes",
+            "Resident memory of the API processes together, without their parent.",
+            value=sum(resident),
+        )
+
+
+def _of_jobs(jobs: JobStatistics | None) -> Iterator[Metric]:
+    if jobs is None:
+        return
+    yield GaugeMetricFamily(
+        "lifeboat_queue_length", "Training jobs that wait for a worker.", value=jobs.queued
+    )
+    durations = HistogramMetricFamily(
+        "lifeboat_job_duration_seconds",
+        "From the first start of a training job to its end, by how it ended.",
+        labels=["outcome"],
+    )
+    for outcome, duration in jobs.durations.items():
+        buckets = [(f"{bound:g}", float(count)) for bound, count in duration.at_most.items()]
+        buckets.append(("+Inf", float(duration.count)))
+        durations.add_metric([outcome], buckets, duration.seconds)
+    yield durations
+
+
+def _living(shared: Path) -> set[int]:
+    """The ids of the API's processes. What others have left of their gauges and notes is removed:
+    one that was killed cannot take them back. Its counts stay, as they must."""
+    pids = {int(path.stem.rpartition("_")[2]) for path in shared.glob("gauge_live*_*.db")}
+    pids |= process_files.noted(shared).keys()
+    living = {pid for pid in pids if _is_alive(pid)}
+    for pid in pids - living:
+        process_files.forget(shared, pid)
+        # Another process may be removing them, too.
+        with suppress(FileNotFoundError):
+            multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+    return living
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _resident_bytes(pid: int) -> int | None:
+    """None where there is no /proc, or no such process any more."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError):
+        return None

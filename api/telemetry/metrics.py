@@ -1,0 +1,65 @@
+"""What the API counts, for Prometheus.
+
+Each process keeps its numbers in files (`PROMETHEUS_MULTIPROC_DIR`, set by `api/__main__.py`), and
+whichever answers `/metrics` adds them up (`exposition`).
+"""
+
+import os
+from pathlib import Path
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from api.telemetry.bulk_histogram import BulkHistogram
+
+REQUESTS = Counter("lifeboat_http_requests", "Requests answered.", ["method", "route", "status"])
+REQUEST_SECONDS = Histogram(
+    "lifeboat_http_request_duration_seconds",
+    "From the first byte of a request to the last of its answer.",
+    ["route"],
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+SHED = Counter(
+    "lifeboat_shed_requests",
+    "Requests answered with 503 because too much was in progress.",
+    ["cap"],
+)
+SLOW_CLIENTS = Counter(
+    "lifeboat_slow_clients", "Connections closed because their client took too long."
+)
+PREDICTED_ROWS = Counter("lifeboat_predicted_rows", "Passengers predicted.")
+PREDICTIONS = Counter("lifeboat_predictions", "Passengers predicted, by their label.", ["label"])
+PROBABILITIES = BulkHistogram(
+    "lifeboat_predicted_probability",
+    "Probability of label 1 of each passenger predicted.",
+    buckets=[tenths / 10 for tenths in range(1, 11)],
+)
+SWAPS = Counter("lifeboat_model_swaps", "Model versions this API took into service.")
+SWAP_FAILURES = Counter(
+    "lifeboat_model_swap_failures", "Model versions that were refused or failed to load."
+)
+SWAP_SECONDS = Histogram(
+    "lifeboat_model_swap_duration_seconds",
+    "From learning which version to serve to serving it: read, checked, loaded and warmed up.",
+    buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+# No label for the version: a process that is gone would keep a series for each it ever served.
+MODEL_CREATED = Gauge(
+    "lifeboat_served_model_created_timestamp_seconds",
+    "When the served model was made: the oldest over all processes.",
+    multiprocess_mode="livemin",
+)
+REDIS_UP = Gauge(
+    "lifeboat_redis_up",
+    "1 while Redis answers: the lowest over all processes.",
+    multiprocess_mode="livemin",
+)
+
+# From the start, so that a rate sees the first of each.
+for label in ("0", "1"):
+    PREDICTIONS.labels(label)
+
+
+def folder() -> Path | None:
+    """Where all processes of this API keep their numbers; None for one that stands alone."""
+    path = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(path) if path else None

@@ -1,0 +1,179 @@
+"""The Open Inference Protocol v2 (REST), for clients that speak it already."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Path, Request, Response
+
+from api.dependencies import HolderDep, State
+from api.http.responses import BytesResponse, refuse_encoded
+from api.schemas import (
+    BAD_TENSORS,
+    BODY_V2,
+    BUSY_V2,
+    NO_MODEL_V2,
+    NOT_SERVED,
+    PREDICTED,
+    InferenceServer,
+    Inferred,
+    ModelMetadata,
+    ModelReady,
+    ServerLive,
+    ServerReady,
+    TensorMetadata,
+    VersionName,
+)
+from api.serving.predictor import INLINE_BYTES, ServedModel, predict, served_model
+from api.v2.messages import EXAMPLE, HEADER_LENGTH, INPUTS, MODEL_NAME, OUTPUTS, read, written
+from shared.errors import BadTensors, ModelNotFound
+
+_TENSOR = {
+    "type": "object",
+    "required": ["name", "shape", "datatype"],
+    "properties": {
+        "name": {"enum": [tensor["name"] for tensor in INPUTS]},
+        "shape": {"type": "array", "items": {"type": "integer"}},
+        "datatype": {"type": "string"},
+        "parameters": {"type": "object"},
+        "data": {"type": "array", "items": {"type": ["number", "string", "null"]}},
+    },
+}
+_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["inputs"],
+                "properties": {
+                    "id": {"type": "string"},
+                    "parameters": {"type": "object"},
+                    "inputs": {"type": "array", "items": _TENSOR},
+                    "outputs": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["name"],
+                            "properties": {
+                                "name": {"enum": [tensor["name"] for tensor in OUTPUTS]},
+                                "parameters": {"type": "object"},
+                            },
+                        },
+                    },
+                },
+            },
+            "example": EXAMPLE,
+        },
+        "application/octet-stream": {},
+    },
+}
+
+router = APIRouter(tags=["open inference protocol v2"])
+short_way = APIRouter()
+"""What OpenAPI describes as `/v2/models/{name}/infer`, for `api.http.fast_path` alone."""
+
+
+# Documented only: another name is 404.
+_NAME = Path(json_schema_extra={"enum": [MODEL_NAME]})
+
+
+def _named(name: Annotated[str, _NAME], holder: HolderDep) -> ServedModel:
+    if name != MODEL_NAME:
+        raise ModelNotFound(f"there is no model of that name; this server has {MODEL_NAME!r}")
+    return served_model(holder)
+
+
+def _versioned(
+    model_version: VersionName, served: Annotated[ServedModel, Depends(_named)]
+) -> ServedModel:
+    if model_version != served.version:
+        raise ModelNotFound(
+            f"that version is not served; {served.version} is, and PUT /models/current chooses"
+        )
+    return served
+
+
+@router.get("/v2", responses=BUSY_V2)
+async def get_server(request: Request) -> InferenceServer:
+    return InferenceServer(
+        name="lifeboat", version=request.app.version, extensions=["binary_tensor_data"]
+    )
+
+
+@router.get("/v2/health/live")
+async def get_server_live() -> ServerLive:
+    return ServerLive()
+
+
+@router.get("/v2/health/ready", responses=NO_MODEL_V2)
+async def get_server_ready(holder: HolderDep) -> ServerReady:
+    served_model(holder)
+    return ServerReady()
+
+
+def _add_model_routes(path: str, find: Callable[..., ServedModel]) -> None:
+    """The same calls for the model and for a version of it."""
+
+    @router.get(path, responses=NOT_SERVED | NO_MODEL_V2)
+    async def get_model(served: ServedModel = Depends(find)) -> ModelMetadata:
+        """The names and types of the tensors; -1 in a shape is the number of rows."""
+        return ModelMetadata(
+            name=MODEL_NAME,
+            versions=[served.version],
+            platform="onnxruntime_onnx",
+            inputs=[TensorMetadata.model_validate(tensor) for tensor in INPUTS],
+            outputs=[TensorMetadata.model_validate(tensor) for tensor in OUTPUTS],
+        )
+
+    @router.get(f"{path}/ready", responses=NOT_SERVED | NO_MODEL_V2)
+    async def get_model_ready(served: ServedModel = Depends(find)) -> ModelReady:
+        return ModelReady(name=MODEL_NAME)
+
+    @router.post(
+        f"{path}/infer",
+        response_model=Inferred,
+        responses=PREDICTED | BODY_V2 | BAD_TENSORS | NOT_SERVED | NO_MODEL_V2,
+        openapi_extra={"requestBody": _BODY},
+    )
+    async def post_infer(request: Request, served: ServedModel = Depends(find)) -> Response:
+        """Predicts for each row of the tensors; with the binary tensor data extension."""
+        return await _inferred(request, served)
+
+
+@short_way.post(f"/v2/models/{MODEL_NAME}/infer")
+async def post_infer_by_name(request: Request) -> Response:
+    """The same for the one model there is, without dependencies, so that the fast path can."""
+    state: State = request.scope["state"]
+    return await _inferred(request, served_model(state["holder"]))
+
+
+async def _inferred(request: Request, served: ServedModel) -> Response:
+    body: bytes = request.scope["body"]
+    state: State = request.scope["state"]
+    asked = (body, request.headers.get(HEADER_LENGTH), state["settings"].max_rows, served)
+    try:
+        if len(body) <= INLINE_BYTES:
+            return _infer(*asked)
+        return await to_thread.run_sync(_infer, *asked, limiter=state["predict_limiter"])
+    except BadTensors:
+        refuse_encoded(request)
+        raise
+
+
+def _infer(body: bytes, header_length: str | None, max_rows: int, served: ServedModel) -> Response:
+    question = read(body, header_length, max_rows)
+    answer, json_length = written(predict(question.columns, served), question)
+    version = (b"x-model-version", served.version.encode())
+    if json_length is None:
+        return BytesResponse(answer, (b"content-type", b"application/json"), version)
+    return BytesResponse(
+        answer,
+        (b"content-type", b"application/octet-stream"),
+        (HEADER_LENGTH.encode(), b"%d" % json_length),
+        version,
+    )
+
+
+_add_model_routes("/v2/models/{name}", _named)
+_add_model_routes("/v2/models/{name}/versions/{model_version}", _versioned)

@@ -1,0 +1,68 @@
+"""What a training run led to: its metrics beside those of the model that was served."""
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from shared.jobs.job import Job, JobStatus
+from shared.versions.manifest import Metrics, Score
+
+_NAMES = {
+    "roc_auc": "ROC AUC",
+    "accuracy": "accuracy",
+    "log_loss": "log loss",
+    "brier_score": "Brier score",
+}
+_LOWER_IS_BETTER = {"log_loss", "brier_score"}
+
+
+def comparison(model_version: str, metrics: Metrics, served: tuple[str, Metrics] | None) -> Table:
+    """Mean ± standard deviation over the folds, and the difference of the means."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        caption="Of log loss and Brier score the lower is the better.",
+        caption_justify="left",
+    )
+    table.add_column("metric", no_wrap=True)
+    table.add_column(f"this run\n{model_version}", justify="right", no_wrap=True)
+    if served is not None:
+        table.add_column(f"served before\n{served[0]}", justify="right", no_wrap=True)
+        table.add_column("difference", justify="right", no_wrap=True)
+    for name, words in _NAMES.items():
+        score: Score = getattr(metrics, name)
+        row: list[str | Text] = [words, _shown(score)]
+        if served is not None:
+            before: Score = getattr(served[1], name)
+            row += [_shown(before), _difference(name, score.mean - before.mean)]
+        table.add_row(*row)
+    return table
+
+
+def _shown(score: Score) -> str:
+    return f"{score.mean:.4f} ± {score.std:.4f}"
+
+
+def _difference(name: str, value: float) -> Text:
+    shown = f"{value:+.4f}"
+    if float(shown) == 0:
+        return Text(f"{0:.4f}")
+    better = (value < 0) == (name in _LOWER_IS_BETTER)
+    return Text(shown, "green" if better else "red")
+
+
+def outcome(job: Job) -> Text:
+    """How an ended run ended, and why, in a sentence or two."""
+    result = job.result
+    if result is not None and result.outcome == "promoted":
+        return Text.assemble(
+            ("promoted", "bold green"), f": {result.model_version} is served. {result.reason}"
+        )
+    if result is not None:
+        return Text.assemble(
+            ("rejected", "bold yellow"),
+            f": {result.model_version} is stored and not served. {result.reason}. To serve the "
+            'next one whatever its score: make retrain ARGS="--force"',
+        )
+    if job.status is JobStatus.CANCELLED:
+        return Text.assemble(("cancelled", "bold yellow"), ": nothing was published")
+    return Text.assemble(("failed", "bold red"), f": {job.error}")

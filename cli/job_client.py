@@ -1,0 +1,121 @@
+"""The calls about a training run, to a running API: start it, follow it, read what it led to."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2 as httpx
+
+from shared.jobs.job import Job
+from shared.versions.manifest import Metrics
+
+_TIMEOUT = httpx.Timeout(10, read=30)
+"""Seconds. An event stream that is alive says so every 15."""
+
+_PATIENCE_SECONDS = 60.0
+"""For how long a run may be out of sight: longer than a restart of the API and of Redis takes."""
+_RETRY_SECONDS = 0.5
+
+
+class CallFailed(Exception):
+    """Raised when the API cannot be asked, or refuses; the message says what to do."""
+
+
+class JobClient:
+    """Raises CallFailed from every method."""
+
+    def __init__(self, url: str, *, requested_by: str, api_key: str | None) -> None:
+        headers = {"X-Requested-By": requested_by}
+        if api_key is not None:
+            headers["X-API-Key"] = api_key
+        self.url = url
+        try:
+            self._http = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT)
+        except httpx.InvalidURL as error:
+            raise CallFailed(f"{url} is no URL ({error})") from error
+
+    def start(self, *, force: bool) -> Job:
+        """A new run, or the one that is queued or running already."""
+        started = self._call("PUT", "/run-pipeline", {"force": str(force).lower()})
+        return self.job(started["job_id"])
+
+    def job(self, job_id: str) -> Job:
+        return Job.model_validate(self._call("GET", f"/jobs/{job_id}"))
+
+    def follow(self, job_id: str) -> Iterator[Job | str]:
+        """The job at each change until it has ended; between them, in words, why none can be seen.
+
+        An API or a Redis that restarts meanwhile is waited for.
+        """
+        after = "0"
+        give_up_at = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                with self._http.sse(
+                    f"/jobs/{job_id}/events", headers={"Last-Event-ID": after}
+                ) as events:
+                    self._refuse_error(events.response, passing=503)
+                    for event in events:
+                        give_up_at = time.monotonic() + _PATIENCE_SECONDS
+                        after = event.id or after
+                        job = Job.model_validate_json(event.data)
+                        yield job
+                        if job.has_ended:
+                            return
+                trouble = "the API is stopping"
+            except httpx.TransportError as error:
+                trouble = f"{self.url} does not answer ({_reason(error)})"
+            if time.monotonic() > give_up_at:
+                raise CallFailed(
+                    f"{trouble}, for {_PATIENCE_SECONDS:g} s now. The run goes on without being "
+                    f"watched: GET {self.url}/jobs/{job_id} shows it"
+                )
+            yield f"{trouble}; trying again"
+            time.sleep(_RETRY_SECONDS)
+
+    def compared_with(self, model_version: str) -> tuple[str, Metrics] | None:
+        """The version that the gate compared this one with, and its metrics; None without one."""
+        gate = self._call("GET", f"/models/{model_version}")["gate"]
+        if gate["compared_with"] is None:
+            return None
+        served = self._call("GET", f"/models/{gate['compared_with']}")
+        return served["model_version"], Metrics.model_validate(served["metrics"])
+
+    def _call(self, method: str, path: str, params: dict[str, str] | None = None) -> Any:
+        try:
+            answer = self._http.request(method, path, params=params)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise CallFailed(
+                f"{self.url} does not answer ({_reason(error)}). Start Lifeboat with `make run`, "
+                "or name the address of one that runs with --url"
+            ) from error
+        self._refuse_error(answer)
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise self._no_lifeboat(answer) from error
+
+    def _refuse_error(self, answer: httpx.Response, passing: int = 0) -> None:
+        """Raises TransportError for the status `passing`, which passes by itself."""
+        if answer.is_success:
+            return
+        answer.read()
+        try:
+            detail = str(answer.json()["detail"])
+        except (ValueError, KeyError, TypeError):
+            raise self._no_lifeboat(answer) from None
+        if answer.status_code == passing:
+            raise httpx.TransportError(detail)
+        if answer.status_code in (401, 403):
+            detail += ". LIFEBOAT_API_KEY, or LIFEBOAT_API_KEY_FILE, is where it is read from here"
+        raise CallFailed(detail)
+
+    def _no_lifeboat(self, answer: httpx.Response) -> CallFailed:
+        return CallFailed(
+            f"{self.url} answers {answer.status_code} to {answer.request.method} "
+            f"{answer.request.url.path}, as Lifeboat does not; --url names another address"
+        )
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,111 @@
+"""Starts a training run in a running Lifeboat, and shows it: `python -m cli.retrain --follow`.
+
+The exit status says how the run ended: 0 promoted, 1 failed, 2 nothing could be asked or shown,
+3 rejected, 4 cancelled, 130 no longer watched after Ctrl-C. Without --follow, 0 once it is started.
+"""
+
+import argparse
+import getpass
+import os
+import socket
+import sys
+from contextlib import suppress
+
+from rich.console import Console
+
+from cli.comparison import comparison, outcome
+from cli.job_client import CallFailed, JobClient
+from cli.job_display import display
+from local.ready import address
+from shared import refusal
+from shared.jobs.job import Job, JobStatus
+from shared.refusal import refuse
+
+CANNOT_ASK = 2
+DETACHED = 130
+
+_LONGEST_NAME = 64
+
+
+def main() -> None:
+    arguments = _arguments()
+    settings = refusal.settings(CANNOT_ASK)
+    key = settings.api_key
+    console = Console(highlight=False, markup=False)
+    try:
+        client = JobClient(
+            (arguments.url or address(settings)).rstrip("/"),
+            requested_by=requested_by(),
+            api_key=None if key is None else key.get_secret_value(),
+        )
+        job = client.start(force=arguments.force)
+        console.print(f"job {job.job_id} at {client.url}", soft_wrap=True)
+        if arguments.follow:
+            sys.exit(_follow(client, job, console))
+    except CallFailed as error:
+        refuse(str(error), CANNOT_ASK)
+    except KeyboardInterrupt:
+        sys.exit(DETACHED)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m cli.retrain",
+        description="Starts a training run in a running Lifeboat; while one is queued or running, "
+        "takes that one.",
+        epilog="Exit status with --follow: 0 promoted, 1 failed, 2 nothing could be asked or "
+        "shown, 3 rejected, 4 cancelled, 130 no longer watched after Ctrl-C.",
+    )
+    parser.add_argument("--follow", action="store_true", help="show the run until it ends")
+    parser.add_argument("--force", action="store_true", help="promote whatever the gate says")
+    parser.add_argument(
+        "--url", help="where Lifeboat is; as LIFEBOAT_HOST and _PORT say, if absent"
+    )
+    return parser.parse_args()
+
+
+def requested_by() -> str:
+    """`<user>@<host>`, as the job's record keeps it: at most 64 printable ASCII characters."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # A user id without a name.
+        user = str(os.getuid())
+    name = f"{user}@{socket.gethostname()}"
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in name)[:_LONGEST_NAME]
+
+
+def _follow(client: JobClient, job: Job, console: Console) -> int:
+    try:
+        with display(console) as shown:
+            for sight in client.follow(job.job_id):
+                if isinstance(sight, Job):
+                    job = sight
+                    shown.show(job)
+                else:
+                    shown.say(sight)
+    except KeyboardInterrupt:
+        console.print(
+            "No longer watched; the run goes on. "
+            f"DELETE {client.url}/jobs/{job.job_id} cancels it.",
+            soft_wrap=True,
+        )
+        return DETACHED
+    if job.result is not None:
+        version, served = job.result.model_version, None
+        # The table is worth showing even where the other version is gone by now.
+        with suppress(CallFailed):
+            served = client.compared_with(version)
+        console.print(comparison(version, job.result.metrics, served))
+    console.print(outcome(job), soft_wrap=True)
+    return exit_status(job)
+
+
+def exit_status(job: Job) -> int:
+    if job.result is not None:
+        return 0 if job.result.outcome == "promoted" else 3
+    return 4 if job.status is JobStatus.CANCELLED else 1
+
+
+if __name__ == "__main__":
+    main()

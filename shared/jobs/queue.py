@@ -1,0 +1,58 @@
+"""How a job reaches a worker: a Celery message that says 'look at job X'."""
+
+import redis
+from celery import Celery
+from kombu.exceptions import KombuError
+
+from shared.runtime.redis_keys import QUEUE
+
+TASK_NAME = "lifeboat.train"
+
+_SEND_OPTIONS = {
+    # redis-py's own time-outs: without them a publish hangs on a server that does not answer.
+    "socket_timeout": 1.0,
+    "socket_connect_timeout": 1.0,
+    # A publish fails at once instead of retrying for 6 to 19 s: the job's record is already
+    # written, and `job_watch` sends the message again.
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "connect_retries_timeout": 1,
+}
+
+
+def celery_application(url: str) -> Celery:
+    """The part of the configuration that senders and workers share."""
+    application = Celery("lifeboat", broker=url, set_as_current=False)
+    application.conf.update(
+        task_default_queue=QUEUE,
+        # JSON only: a pickled message would run whatever its sender likes.
+        task_serializer="json",
+        accept_content=["json"],
+        # The job's record is the result. Celery's own says PENDING for ids that never were,
+        # forgets after a day, and makes a send to a dead Redis last 19 s.
+        task_ignore_result=True,
+        # The default logs a warning for each lost connection on publishing.
+        task_publish_retry=False,
+        broker_transport_options=_SEND_OPTIONS,
+    )
+    return application
+
+
+class JobQueue:
+    """Raises redis.RedisError when Redis does not answer."""
+
+    def __init__(self, application: Celery, client: redis.Redis) -> None:
+        self._application = application
+        self._redis = client
+
+    def send(self, job_id: str) -> None:
+        """Safe to call twice: only one worker can claim a job, and only while it is queued."""
+        try:
+            self._application.send_task(TASK_NAME, args=[job_id], task_id=job_id)
+        # kombu wraps what redis-py raises, or lets it through, depending on where it happened.
+        except (KombuError, redis.RedisError, OSError, RuntimeError) as error:
+            raise redis.ConnectionError(f"sending the message failed: {error}") from error
+
+    def is_empty(self) -> bool:
+        return not self._redis.llen(QUEUE)

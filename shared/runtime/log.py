@@ -1,0 +1,109 @@
+"""One shape of log line for both services, their libraries, and for what nobody caught.
+
+`text` is for a terminal, `json` for whoever collects the lines of containers: one object per line.
+"""
+
+import json
+import logging
+import logging.config
+import os
+import sys
+import threading
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, NoReturn
+
+from shared.runtime import log_context
+
+log = logging.getLogger(__name__)
+
+
+class TextFormatter(logging.Formatter):
+    """The message, then what it is about; then the traceback. Further lines are indented."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(process)d %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        about = [f"{name}={value}" for name, value in log_context.fields(record).items()]
+        line = " ".join([super().formatMessage(record).strip(), *about])
+        # A message may repeat what a client sent, and must not look like two of ours.
+        return line.replace("\n", "\n    ")
+
+
+class JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line: dict[str, object] = {
+            "time": time.replace("+00:00", "Z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage().strip(),
+            "process": record.process,
+            **log_context.fields(record),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        # Not orjson: it refuses half of a surrogate pair, which the name of a file may hold.
+        return json.dumps(line)
+
+
+_FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}
+
+
+def log_config(level: str, shape: str) -> dict[str, Any]:
+    """A `logging.config.dictConfig` for a process, its libraries' lines included."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": _FORMATTERS[shape]}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        },
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            # Celery logs every message it takes: noise beside our own line for the same event.
+            "celery.app.trace": {"level": "WARNING"},
+            "celery.worker.strategy": {"level": "WARNING"},
+            # billiard's: passes nothing on to the root, and in the worker's child it comes with a
+            # handler that has a shape of Celery's.
+            "multiprocessing": {"handlers": ["stderr"], "level": "ERROR", "propagate": False},
+            # A line per call of the exporter of traces.
+            "urllib3": {"level": "INFO"},
+        },
+    }
+
+
+def configure(level: str, shape: str) -> None:
+    """For this process: its lines, its warnings, and the exceptions that nobody caught."""
+    logging.config.dictConfig(log_config(level, shape))
+    log_uncaught()
+
+
+def log_uncaught() -> None:
+    """Python writes warnings and uncaught exceptions to stderr, in shapes of its own."""
+    logging.captureWarnings(True)
+    sys.excepthook = _log_exception
+    threading.excepthook = lambda caught: _log_exception(
+        caught.exc_type, caught.exc_value, caught.exc_traceback
+    )
+    sys.unraisablehook = lambda caught: log.error(
+        "ignored: %s", caught.err_msg or caught.object, exc_info=caught.exc_value
+    )
+
+
+def refuse_to_start(*reasons: str) -> NoReturn:
+    """Ends a process whose settings are wrong, with a line per reason."""
+    shape = os.environ.get("LIFEBOAT_LOG_FORMAT", "")
+    configure("INFO", shape if shape in _FORMATTERS else "text")
+    for reason in reasons:
+        log.critical("%s", reason)
+    sys.exit(1)
+
+
+def _log_exception(
+    kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None
+) -> None:
+    if issubclass(kind, SystemExit | KeyboardInterrupt):
+        return
+    log.critical("uncaught", exc_info=(kind, error or kind(), traceback))

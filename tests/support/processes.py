@@ -1,0 +1,330 @@
+"""The product's real processes, started and stopped by tests, each logging to a file."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import httpx2 as httpx
+import psutil
+import redis
+
+from local import redis_server
+from shared.runtime.redis_client import connect
+
+ROOT = Path(__file__).parents[2]
+_BIN = Path(sys.executable).parent
+_FIRST_PORT, _PORTS = 10_000, 22_000
+
+_T = TypeVar("_T")
+
+
+def free_port() -> int:
+    """A port that nobody has, and that no outgoing connection of another test can take meanwhile:
+    those get theirs from 32,768 on."""
+    while True:
+        port = _FIRST_PORT + secrets.randbelow(_PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
+def wait_for(
+    what: Callable[[], _T | None], *, seconds: float = 30.0, pause: float = 0.05, why: str = ""
+) -> _T:
+    """Asks again until the answer is true; the deadline only bounds a test that has failed."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = what()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain{why and ': '}{why}"
+        time.sleep(pause)
+
+
+def http_client(url: str) -> httpx.Client:
+    """A client with a connection of its own; without TLS, whose set-up takes 50 ms."""
+    return httpx.Client(base_url=url, timeout=30, verify=False)
+
+
+class Process:
+    """A process in a group of its own, killed with the group when the test ends."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        log: Path,
+        environment: dict[str, str],
+        folder: Path | None = None,
+    ) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                arguments,
+                # Not the checkout, where a developer's .env may lie.
+                cwd=folder or log.parent,
+                env=clean_environment() | {"PYTHONPATH": str(ROOT)} | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def send(self, number: signal.Signals) -> None:
+        """To this process alone, as `docker stop` and an out-of-memory killer do."""
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """SIGKILL to this process alone; its children learn of it themselves."""
+        self._process.kill()
+        self._process.wait(10)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Asks the process to end and waits for it; its exit status."""
+        self._process.send_signal(number)
+        return self.wait()
+
+    def wait(self, seconds: float = 30.0) -> int:
+        return self._process.wait(seconds)
+
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def end(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait(10)
+
+
+def clean_environment() -> dict[str, str]:
+    """This environment without the settings of whoever runs the tests, or of a make around them."""
+    other = ("LIFEBOAT_", "MAKE", "MFLAGS", "ARGS")
+    return {name: value for name, value in os.environ.items() if not name.startswith(other)}
+
+
+class RedisServer:
+    """The embedded server, with its data in a folder, so that it can be stopped and come back."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._folder = folder
+        self._process: Process | None = None
+        self.client: redis.Redis = connect(self.url)
+        folder.mkdir()
+        self.start()
+
+    def start(self) -> None:
+        server = redis_server.executable()
+        assert server is not None, "no Redis server; `make test` installs one"
+        self._process = Process(
+            [server, *redis_server.arguments(self.port, self._folder)],
+            self._folder / "redis.log",
+            {},
+        )
+        wait_for(self._answers)
+
+    def stop(self) -> None:
+        assert self._process is not None
+        self._process.stop()
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+
+    def forget(self) -> None:
+        """Deletes the data of a server that is down."""
+        shutil.rmtree(self._folder / "appendonlydir")
+
+    def freeze(self) -> None:
+        assert self._process is not None
+        self._process.send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send(signal.SIGCONT)
+
+    def end(self) -> None:
+        self.client.close()
+        if self._process is not None:
+            self._process.end()
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.client.ping())
+        except redis.RedisError:
+            return False
+
+
+class Stack:
+    """Redis, and as many API and worker processes as a test starts, over one models folder."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.models_dir = folder / "models"
+        self.redis = RedisServer(folder / "redis")
+        self.settings = settings
+        self.environment: dict[str, str] = {}
+        """Variables that are no settings."""
+        self._processes: list[Process] = []
+        self._apis: list[Api] = []
+
+    def start_api(self, *, processes: int = 1, port: int | None = None, **settings: str) -> "Api":
+        port = port or free_port()
+        process = self._start(
+            [sys.executable, "-m", "api"],
+            f"api-{len(self._apis)}-{port}",
+            port=str(port),
+            api_workers=str(processes),
+            **settings,
+        )
+        api = Api(f"http://127.0.0.1:{port}", process)
+        self._apis.append(api)
+        ready = "Application startup complete"
+        wait_for(lambda: process.output().count(ready) == processes and api.is_live())
+        return api
+
+    def start_worker(self, **settings: str) -> Process:
+        name = f"worker-{len(self._processes)}"
+        process = self._start(
+            [
+                *(str(_BIN / "celery"), "--quiet", "--app", "worker.celery_app", "worker"),
+                *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+                *("--hostname", name),
+            ],
+            name,
+            **settings,
+        )
+        wait_for(lambda: f"{name} ready" in process.output(), seconds=60, why=process.output())
+        return process
+
+    def end(self) -> None:
+        for api in self._apis:
+            api.http.close()
+        for process in reversed(self._processes):
+            process.end()
+        self.redis.end()
+
+    def _start(self, arguments: list[str], log: str, **settings: str) -> Process:
+        settings = {
+            "redis_url": self.redis.url,
+            "models_dir": str(self.models_dir),
+            **self.settings,
+            **settings,
+        }
+        environment = {f"LIFEBOAT_{name.upper()}": value for name, value in settings.items()}
+        process = Process(arguments, self.folder / f"{log}.log", environment | self.environment)
+        self._processes.append(process)
+        return process
+
+
+class Api:
+    """A client of a running API, in the words of its contract."""
+
+    def __init__(self, url: str, process: Process | None = None) -> None:
+        self.url = url
+        self._process = process
+        self.http = http_client(url)
+
+    @property
+    def pid(self) -> int:
+        """Of the supervisor, where there are several processes."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send(number)
+
+    def is_running(self) -> bool:
+        assert self._process is not None
+        return self._process.is_running()
+
+    def ask_to_stop(self) -> None:
+        self.send(signal.SIGTERM)
+
+    def stop(self) -> int:
+        """Asks all processes to end and waits for them; the exit status."""
+        assert self._process is not None
+        return self._process.stop()
+
+    def log(self) -> str:
+        assert self._process is not None
+        return self._process.output()
+
+    def is_live(self) -> bool:
+        try:
+            return self.http.get("/health/live").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def predict(self, *passengers: dict[str, object]) -> httpx.Response:
+        return self.http.post("/predict", json=list(passengers) or [{"Sex": "male"}])
+
+    def version(self) -> str | None:
+        """The version that answers a prediction; None while there is no model."""
+        answer = self.predict()
+        return str(answer.json()["model_version"]) if answer.status_code == 200 else None
+
+    def wait_for_version(self, version: str) -> None:
+        wait_for(lambda: self.version() == version, why=f"{version} is not served")
+
+    def run_pipeline(self, *, force: bool = False) -> str:
+        answer = self.http.put("/run-pipeline", params={"force": str(force).lower()})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["job_id"])
+
+    def job(self, job_id: str) -> dict[str, object]:
+        answer = self.http.get(f"/jobs/{job_id}")
+        assert answer.status_code == 200, answer.text
+        body: dict[str, object] = answer.json()
+        return body
+
+    def wait_for_stage(self, job_id: str, stage: str) -> None:
+        wait_for(lambda: self.job(job_id)["stage"] == stage, why=f"{self.job(job_id)}")
+
+    def wait_for_end(self, job_id: str, *, seconds: float = 90.0) -> dict[str, object]:
+        def ended() -> dict[str, object] | None:
+            job = self.job(job_id)
+            return job if job["status"] not in ("queued", "running") else None
+
+        return wait_for(ended, seconds=seconds, why=f"job {job_id} does not end")
+
+
+def children(pid: int) -> list[psutil.Process]:
+    return psutil.Process(pid).children(recursive=True)
+
+
+def processes_of(models_dir: Path) -> list[psutil.Process]:
+    """Processes that a test started with this models folder, at any depth.
+
+    They carry it in their environment; the Redis server overwrites its own, and works beside it.
+    """
+
+    def found() -> Iterator[psutil.Process]:
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if str(models_dir) in process.environ().values() or process.cwd().startswith(
+                    str(redis_server.data_folder(models_dir))
+                ):
+                    yield process
+
+    return list(found())

@@ -1,0 +1,9 @@
+from collections.abc import Mapping, Sequence
+
+from shared.schema.decoder import to_columns, to_records
+from shared.schema.features import Columns
+
+
+def columns(records: Sequence[Mapping[str, object]]) -> Columns:
+    """Sound records, written as a client writes them, as the model takes them."""
+    return to_columns(to_records(records))

@@ -1,0 +1,89 @@
+"""Real model versions for tests: the default pipeline, fitted once, published as often as asked."""
+
+import functools
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import joblib
+from pydantic import SecretStr
+from sklearn.pipeline import Pipeline
+
+from shared.versions.manifest import (
+    ONNX_FILE,
+    PIPELINE_FILE,
+    Gate,
+    Manifest,
+    Metrics,
+    Parity,
+    Plot,
+    Score,
+    TrainingData,
+)
+from shared.versions.store import ModelStore, digests
+from worker.training import estimator, export, table
+
+TRAINING_DATA = str(Path(__file__).parents[2] / "data" / "titanic.csv")
+JOB_ID = "0" * 32
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><text>%s</text></svg>'
+PLOTS = {plot: SVG % plot.encode() for plot in Plot}
+"""Stand in for those that take a cross-validation to draw."""
+
+
+@functools.cache
+def training_table() -> table.TrainingTable:
+    return table.load(TRAINING_DATA, least_per_label=10)
+
+
+@functools.cache
+def fitted_pipeline() -> Pipeline:
+    loaded = training_table()
+    return estimator.fit(loaded.features, loaded.labels)
+
+
+@functools.cache
+def exported_pipeline() -> bytes:
+    return export.to_onnx(fitted_pipeline())
+
+
+def metrics(roc_auc: float = 0.87, std: float = 0.03) -> Metrics:
+    score = Score(mean=roc_auc, std=std, folds=10)
+    return Metrics(roc_auc=score, accuracy=score, log_loss=score, brier_score=score)
+
+
+def gate(outcome: str = "promoted") -> Gate:
+    return Gate.model_validate({"outcome": outcome, "reason": "a test", "compared_with": None})
+
+
+def publish(
+    models_dir: Path,
+    *,
+    outcome: str = "promoted",
+    roc_auc: float = 0.87,
+    data_sha256: str = "0" * 64,
+    job_id: str = JOB_ID,
+    version: str | None = None,
+    signing_key: SecretStr | None = None,
+    plots: Mapping[Plot, bytes] = PLOTS,
+) -> str:
+    """Publishes the default model as a new version; its name."""
+    store = ModelStore(models_dir, signing_key)
+    store.create()
+    with store.staging() as staging:
+        (staging / ONNX_FILE).write_bytes(exported_pipeline())
+        joblib.dump(fitted_pipeline(), staging / PIPELINE_FILE)
+        for plot, picture in plots.items():
+            (staging / plot.file).write_bytes(picture)
+        manifest = Manifest(
+            model_version=version or store.new_version(),
+            job_id=job_id,
+            created_at=datetime.now(UTC),
+            files=digests(staging),
+            metrics=metrics(roc_auc),
+            gate=gate(outcome),
+            parity=Parity(rows=1, max_difference=0, labels_differ=0, tolerance=1e-5),
+            data=TrainingData(source="test", sha256=data_sha256, rows=891, positives=342),
+            libraries={},
+            stage_seconds={},
+        )
+        return store.publish(staging, manifest).model_version

@@ -1,0 +1,164 @@
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+from starlette.requests import ClientDisconnect
+
+from api.http.intake import Intake
+from api.serving.predictor import INLINE_BYTES
+from shared.errors import BodyTooLarge, Overloaded
+
+MOST = 4 * INLINE_BYTES
+HELD = 8 * MOST
+
+
+def part(body: bytes, *, more: bool) -> dict[str, Any]:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+class Client:
+    """Sends its messages one after the other, and then nothing for ever."""
+
+    def __init__(self, *messages: dict[str, Any]) -> None:
+        self.waiting = list(messages)
+
+    async def receive(self) -> dict[str, Any]:
+        if not self.waiting:
+            await asyncio.Event().wait()
+        return self.waiting.pop(0)
+
+
+def read(*messages: dict[str, Any], intake: Intake | None = None) -> bytes:
+    return run((intake or Intake(MOST)).read(Client(*messages).receive))
+
+
+def run(what: Coroutine[Any, Any, bytes]) -> bytes:
+    return asyncio.run(asyncio.wait_for(what, 20))
+
+
+def shed(cap: str) -> float:
+    return REGISTRY.get_sample_value("lifeboat_shed_requests_total", {"cap": cap}) or 0
+
+
+# --- bodies --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [part(b"abc", more=False)],
+        [part(b"a", more=True), part(b"", more=True), part(b"bc", more=False)],
+        [part(b"abc", more=True), part(b"", more=False)],
+        [part(b"abc", more=True), {"type": "http.request"}],
+    ],
+)
+def test_a_body_is_whole_however_it_comes(messages: list[dict[str, Any]]) -> None:
+    assert read(*messages) == b"abc"
+
+
+def test_no_body_is_an_empty_one() -> None:
+    assert read({"type": "http.request"}) == b""
+
+
+@pytest.mark.parametrize("before", [[], [part(b"half", more=True)]])
+def test_a_client_that_leaves_is_noticed(before: list[dict[str, Any]]) -> None:
+    with pytest.raises(ClientDisconnect):
+        read(*before, {"type": "http.disconnect"})
+
+
+@pytest.mark.parametrize("most", [1, 100, INLINE_BYTES, MOST])
+def test_a_body_may_have_so_many_bytes_and_no_more(most: int) -> None:
+    assert len(read(part(b"x" * most, more=False), intake=Intake(most))) == most
+    for parts in (
+        [part(b"x" * (most + 1), more=False)],
+        [part(b"x" * most, more=True), part(b"x", more=False)],
+    ):
+        with pytest.raises(BodyTooLarge, match=f"more than {most} bytes"):
+            read(*parts, intake=Intake(most))
+
+
+def test_what_is_too_large_is_read_to_its_end_so_that_the_client_hears_the_answer() -> None:
+    client = Client(*[part(b"x" * MOST, more=True)] * 50, part(b"", more=False))
+    with pytest.raises(BodyTooLarge):
+        run(Intake(MOST).read(client.receive))
+    assert client.waiting == []
+
+
+def test_what_is_too_large_and_has_no_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.http.intake._DISCARD_SECONDS", 0.01)
+    with pytest.raises(BodyTooLarge):
+        read(part(b"x" * MOST, more=True), part(b"x", more=True))
+    monkeypatch.setattr("api.http.intake._DISCARD_BYTES", 2 * MOST)
+    client = Client(*[part(b"x" * MOST, more=True)] * 10)
+    with pytest.raises(BodyTooLarge):
+        run(Intake(MOST).read(client.receive))
+    assert len(client.waiting) >= 5
+
+
+# --- caps ----------------------------------------------------------------------------------------
+
+
+def test_large_bodies_are_held_up_to_a_cap_until_they_are_released() -> None:
+    intake = Intake(MOST)
+    held = [read(part(b"x" * MOST, more=False), intake=intake) for _ in range(HELD // MOST)]
+    before = shed("large bodies")
+    with pytest.raises(Overloaded):
+        read(part(b"x" * MOST, more=False), intake=intake)
+    assert shed("large bodies") == before + 1
+    assert read(part(b"small", more=False), intake=intake) == b"small"
+    intake.release(held.pop())
+    assert len(read(part(b"x" * MOST, more=False), intake=intake)) == MOST
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [part(b"x" * MOST, more=True), part(b"x" * MOST, more=False)],
+        [part(b"x" * MOST, more=True), {"type": "http.disconnect"}],
+        [part(b"x", more=True), part(b"x", more=False)],
+    ],
+)
+def test_what_was_refused_or_is_small_is_not_held(messages: list[dict[str, Any]]) -> None:
+    intake = Intake(MOST)
+    for _ in range(100):
+        try:
+            intake.release(read(*messages, intake=intake))
+        except (BodyTooLarge, ClientDisconnect):
+            continue
+    assert len(read(part(b"x" * MOST, more=False), intake=intake)) == MOST
+
+
+def test_one_turn_of_the_event_loop_takes_in_so_much_and_the_next_begins_anew() -> None:
+    async def turns() -> list[int]:
+        intake = Intake(MOST)
+        taken = []
+        for _ in range(3):
+            taken.append(0)
+            with pytest.raises(Overloaded):
+                for _ in range(10_000):
+                    intake.admit(b"one passenger")
+                    taken[-1] += 1
+            await asyncio.sleep(0)
+        return taken
+
+    before = shed("requests at once")
+    first, *later = asyncio.run(turns())
+    assert 500 < first < 2000
+    assert later == [first, first]
+    assert shed("requests at once") == before + 3
+
+
+def test_longer_requests_fill_a_turn_sooner() -> None:
+    async def taken(body: bytes) -> int:
+        intake = Intake(MOST)
+        for requests in range(10_000):
+            try:
+                intake.admit(body)
+            except Overloaded:
+                return requests
+        raise AssertionError("a turn has no end")
+
+    short, long = (asyncio.run(taken(b"x" * size)) for size in (100, INLINE_BYTES))
+    assert 10 < short / long < 20

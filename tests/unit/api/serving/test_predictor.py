@@ -1,0 +1,95 @@
+import json
+from typing import Any
+
+import pytest
+
+from api.serving.predictor import (
+    ServedModel,
+    ServedModelHolder,
+    predict,
+    served_model,
+)
+from shared.errors import NoModelYet
+from shared.schema.passenger import EXAMPLES
+from shared.versions.onnx_model import OnnxModel
+from tests.support.records import columns
+from tests.support.versions import exported_pipeline
+
+
+@pytest.fixture(scope="module")
+def served() -> ServedModel:
+    return ServedModel("20260102-030405-abcdef", OnnxModel(exported_pipeline()))
+
+
+def answer(served: ServedModel, passengers: list[dict[str, Any]]) -> dict[str, Any]:
+    answered: dict[str, Any] = json.loads(predict(columns(passengers), served).json())
+    return answered
+
+
+# --- answers -------------------------------------------------------------------------------------
+
+
+def test_the_original_client_gets_its_answer(served: ServedModel) -> None:
+    answered = answer(served, EXAMPLES)
+    assert set(answered) == {"predictions", "probabilities", "model_version"}
+    assert answered["predictions"] == [0, 1]
+    assert answered["model_version"] == served.version
+
+
+def test_answers_come_in_the_order_asked_for(served: ServedModel) -> None:
+    passengers: list[dict[str, Any]] = [
+        {"Sex": sex, "Age": age, "Pclass": 1 + age % 3}
+        for age in range(0, 100, 7)
+        for sex in ("male", "female")
+    ]
+    there = answer(served, passengers)
+    back = answer(served, passengers[::-1])
+    assert there["predictions"] == back["predictions"][::-1]
+    assert there["probabilities"] == back["probabilities"][::-1]
+    assert len(set(there["probabilities"])) > 10
+
+
+def test_a_prediction_is_the_more_probable_label(served: ServedModel) -> None:
+    answered = answer(served, [{"Sex": s, "Fare": f} for s in ("male", "female") for f in range(9)])
+    assert all(0 < p < 1 for p in answered["probabilities"])
+    assert answered["predictions"] == [int(p > 0.5) for p in answered["probabilities"]]
+
+
+def test_an_empty_list_is_answered_with_empty_lists(served: ServedModel) -> None:
+    answered = answer(served, [])
+    assert (answered["predictions"], answered["probabilities"]) == ([], [])
+    assert answered["model_version"] == served.version
+
+
+def test_null_and_absent_are_the_same(served: ServedModel) -> None:
+    null = {"Sex": "male", "Age": None, "Embarked": None, "Pclass": None, "Fare": None}
+    answered = answer(served, [{"Sex": "male"}, null])
+    assert answered["probabilities"][0] == answered["probabilities"][1]
+
+
+def test_whole_numbers_may_be_written_with_a_point(served: ServedModel) -> None:
+    whole, point = {"Sex": "male", "SibSp": 3, "Pclass": 1}, {"Sex": "male", "SibSp": 3.0}
+    answered = answer(served, [whole, point | {"Pclass": 1.0}])
+    assert answered["probabilities"][0] == answered["probabilities"][1]
+
+
+# --- the holder ----------------------------------------------------------------------------------
+
+
+def test_before_the_first_model_a_prediction_says_how_to_get_one() -> None:
+    holder = ServedModelHolder()
+    assert holder.version is None
+    with pytest.raises(NoModelYet, match="PUT /run-pipeline"):
+        served_model(holder)
+
+
+def test_what_is_held_is_what_is_served(served: ServedModel) -> None:
+    holder = ServedModelHolder()
+    holder.current = served
+    assert holder.version == served.version
+    assert served_model(holder) is served
+
+
+def test_a_served_model_keeps_its_version(served: ServedModel) -> None:
+    with pytest.raises(AttributeError):
+        served.version = "another"  # type: ignore[misc]

@@ -1,0 +1,161 @@
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from api.telemetry import metrics, process_files
+from api.telemetry.exposition import exposition
+from shared.jobs.durations import JobStatistics, durations
+
+_ROOT = Path(__file__).parents[4]
+VERSION = "20260102-030405-abcdef"
+OTHER = "20260101-000000-aaaaaa"
+NO_JOBS = JobStatistics(queued=0, durations=durations({}))
+
+
+def samples(text: bytes) -> dict[str, float]:
+    lines = [line for line in text.decode().splitlines() if line and not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
+def info(version: str) -> str:
+    return f'lifeboat_model_info{{model_version="{version}"}}'
+
+
+def test_the_served_version_is_named() -> None:
+    assert samples(exposition(VERSION, None))[info(VERSION)] == 1
+
+
+def test_before_the_first_model_no_version_is_named() -> None:
+    assert not [name for name in samples(exposition(None, None)) if "model_info" in name]
+
+
+def test_only_the_version_that_is_served_now_has_a_series() -> None:
+    exposition(OTHER, None)
+    named = [name for name in samples(exposition(VERSION, None)) if "model_info" in name]
+    assert named == [info(VERSION)]
+
+
+def test_what_is_counted_is_shown() -> None:
+    before = samples(exposition(None, None))["lifeboat_predicted_rows_total"]
+    metrics.PREDICTED_ROWS.inc(3)
+    assert samples(exposition(None, None))["lifeboat_predicted_rows_total"] == before + 3
+
+
+def test_what_can_be_counted_is_there_before_it_was() -> None:
+    shown = samples(exposition(None, None))
+    assert {
+        *('lifeboat_predictions_total{label="0"}', 'lifeboat_predictions_total{label="1"}'),
+        'lifeboat_shed_requests_total{cap="requests at once"}',
+        'lifeboat_shed_requests_total{cap="large bodies"}',
+    } <= set(shown)
+
+
+def test_jobs_are_shown_as_the_histogram_that_they_are() -> None:
+    fields = {"failed:1": "2", "failed:5": "1", "failed:+Inf": "4", "failed:sum": "30000.5"}
+    jobs = JobStatistics(queued=1, durations=durations(fields))
+    shown = samples(exposition(None, jobs))
+    assert shown["lifeboat_queue_length"] == 1
+    buckets = {
+        bound: shown[f'lifeboat_job_duration_seconds_bucket{{le="{bound}",outcome="failed"}}']
+        for bound in ("1", "2.5", "5", "3600", "+Inf")
+    }
+    assert buckets == {"1": 2, "2.5": 2, "5": 3, "3600": 3, "+Inf": 7}
+    assert shown['lifeboat_job_duration_seconds_count{outcome="failed"}'] == 7
+    assert shown['lifeboat_job_duration_seconds_sum{outcome="failed"}'] == 30000.5
+    for outcome in ("promoted", "rejected", "cancelled"):
+        assert shown[f'lifeboat_job_duration_seconds_count{{outcome="{outcome}"}}'] == 0
+
+
+def test_without_redis_nothing_is_said_of_jobs() -> None:
+    assert not re.search("lifeboat_(queue|job)", exposition(VERSION, None).decode())
+
+
+_PROCESS = """
+import sys
+from pathlib import Path
+from api.telemetry import metrics, process_files
+from api.telemetry.exposition import exposition
+metrics.PREDICTED_ROWS.inc(int(sys.argv[1]))
+metrics.REDIS_UP.set(int(sys.argv[2]))
+metrics.MODEL_CREATED.set(int(sys.argv[3]))
+process_files.note(metrics.folder(), sys.argv[4])
+print("ready", flush=True)
+if sys.argv[5] == "wait":
+    sys.stdin.read()
+else:
+    print(exposition(sys.argv[4], None).decode())
+"""
+
+
+def process(folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+    process = subprocess.Popen(
+        [sys.executable, "-c", _PROCESS, *arguments],
+        cwd=_ROOT,
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        # A buffered read of the first line could take more, which is then not in the rest.
+        bufsize=0,
+    )
+    assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+    return process
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Callable[..., dict[str, float]]:
+    """What another process shows that has just started, beside those that are there."""
+
+    def show(*arguments: str) -> dict[str, float]:
+        with process(tmp_path, *arguments, "show") as shown:
+            return samples(shown.communicate()[0])
+
+    return show
+
+
+def test_the_numbers_of_all_processes_add_up_and_a_killed_one_keeps_no_gauge(
+    tmp_path: Path, shown: Callable[..., dict[str, float]]
+) -> None:
+    living = process(tmp_path, "5", "1", "300", VERSION, "wait")
+    killed = process(tmp_path, "20", "0", "100", OTHER, "wait")
+    try:
+        together = shown("100", "1", "400", VERSION)
+        killed.kill()
+        killed.wait()
+        afterwards = shown("1000", "1", "400", VERSION)
+    finally:
+        for each in (living, killed):
+            each.kill()
+            each.communicate()
+    assert together["lifeboat_predicted_rows_total"] == 125
+    assert together["lifeboat_redis_up"] == 0
+    assert together["lifeboat_served_model_created_timestamp_seconds"] == 100
+    assert (together[info(VERSION)], together[info(OTHER)]) == (2, 1)
+    # What it counted was predicted; what it served is served no more.
+    assert afterwards["lifeboat_predicted_rows_total"] == 1125
+    assert afterwards["lifeboat_redis_up"] == 1
+    assert afterwards["lifeboat_served_model_created_timestamp_seconds"] == 300
+    assert afterwards[info(VERSION)] == 2
+    assert info(OTHER) not in afterwards
+    # Another Python each, and what is dead has no memory.
+    memory = "lifeboat_resident_memory_bytes"
+    if memory in together:
+        assert 0 < afterwards[memory] < together[memory]
+
+
+def test_a_thousand_swaps_leave_one_small_file(tmp_path: Path) -> None:
+    for number in range(1000):
+        process_files.note(tmp_path, f"20260101-000000-{number:06x}")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["20260101-000000-0003e7"]
+    assert process_files.noted(tmp_path) == {os.getpid(): "20260101-000000-0003e7"}
+
+
+def test_a_version_that_cannot_be_noted_is_served_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    process_files.note(tmp_path / "gone", VERSION)
+    assert "lifeboat_model_info" in caplog.text

@@ -1,0 +1,129 @@
+"""What a running stack seldom shows: a run that is lost, an API that stays away."""
+
+import time
+from collections.abc import Callable
+
+import httpx2 as httpx
+import pytest
+
+from cli import job_client
+from cli.job_client import CallFailed, JobClient
+from shared.jobs.job import Job, JobStatus
+
+_JOB_ID = "0" * 32
+_STARTED = "2026-11-25T00:00:00Z"
+
+
+def _job(**fields: object) -> Job:
+    fields = {"status": "running", "stage": "fit", "progress": 0.05} | fields
+    return Job.model_validate(
+        {"job_id": _JOB_ID, "created_at": _STARTED, "started_at": _STARTED, "finished_at": None}
+        | {"attempts": 1, "worker": None, "requested_by": None, "forced": False, "request_id": None}
+        | {"result": None, "error": None}
+        | fields
+    )
+
+
+def _stream(*jobs: tuple[str, Job]) -> httpx.Response:
+    text = "".join(f"id: {i}\ndata: {job.model_dump_json()}\n\n: still here\n\n" for i, job in jobs)
+    return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, text=text)
+
+
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+@pytest.fixture
+def client_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer], JobClient]:
+    """A client whose every request a function answers; its clock moves only while it sleeps."""
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    real = httpx.Client
+
+    def make(answer: Answer) -> JobClient:
+        def client(**options: object) -> httpx.Client:
+            transport = httpx.MockTransport(answer)
+            return real(transport=transport, **options)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(job_client.httpx, "Client", client)  # type: ignore[attr-defined]
+        return JobClient("http://test", requested_by="me@here", api_key="secret")
+
+    return make
+
+
+def test_it_resumes_after_the_last_event(client_of: Callable[[Answer], JobClient]) -> None:
+    asked: list[str] = []
+    ended = _job(status="succeeded", stage="publish", progress=1.0)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers["Last-Event-ID"])
+        assert request.headers["X-API-Key"] == "secret"
+        assert request.headers["X-Requested-By"] == "me@here"
+        match len(asked):
+            case 1:
+                return _stream(("1-0", _job()), ("2-0", _job(stage="evaluate")))
+            case 2:
+                raise httpx.ConnectError("Connection refused", request=request)
+            case 3:
+                return httpx.Response(503, json={"detail": "Redis does not answer"})
+            case _:
+                return _stream(("3-0", ended))
+
+    seen = list(client_of(answer).follow(_JOB_ID))
+    assert asked == ["0", "2-0", "2-0", "2-0"]
+    assert [s.stage for s in seen if isinstance(s, Job)] == ["fit", "evaluate", "publish"]
+    troubles = [s for s in seen if isinstance(s, str)]
+    assert ["stopping" in troubles[0], "refused" in troubles[1], "Redis" in troubles[2]] == [
+        True
+    ] * 3
+    assert seen[-1] == ended
+
+
+@pytest.mark.parametrize("status", [JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED])
+def test_the_end_of_the_job_ends_it(
+    client_of: Callable[[Answer], JobClient], status: JobStatus
+) -> None:
+    seen = list(client_of(lambda _: _stream(("1-0", _job(status=status)))).follow(_JOB_ID))
+    assert [s.status for s in seen if isinstance(s, Job)] == [status] and len(seen) == 1
+
+
+def test_a_run_that_redis_has_lost_is_told_at_once(
+    client_of: Callable[[Answer], JobClient],
+) -> None:
+    gone = httpx.Response(404, json={"detail": "there is no job"})
+    with pytest.raises(CallFailed, match="there is no job"):
+        list(client_of(lambda _: gone).follow(_JOB_ID))
+
+
+def test_an_api_that_stays_away_is_waited_for_as_long_as_a_restart_takes(
+    client_of: Callable[[Answer], JobClient],
+) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("Connection refused", request=request)
+
+    seen = []
+    with pytest.raises(CallFailed, match="The run goes on"):
+        for sight in client_of(refuse).follow(_JOB_ID):
+            seen.append(sight)
+    assert len(seen) > 60
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(404, text="not here"),
+        httpx.Response(404, json=["not here"]),
+        httpx.Response(200, text="welcome"),
+    ],
+)
+def test_a_server_that_is_no_lifeboat_is_named(
+    client_of: Callable[[Answer], JobClient], answer: httpx.Response
+) -> None:
+    with pytest.raises(CallFailed, match=r"http://test answers .* as Lifeboat does not"):
+        client_of(lambda _: answer).start(force=False)
+
+
+@pytest.mark.parametrize("url", ["http://[", "nowhere", "ftp://nowhere"])
+def test_what_is_no_url_is_refused(url: str) -> None:
+    with pytest.raises(CallFailed, match=r"nowhere|http://\["):
+        JobClient(url, requested_by="me@here", api_key=None).start(force=False)

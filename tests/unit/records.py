@@ -1,9 +1,0 @@
-from collections.abc import Mapping, Sequence
-
-from shared.features import Columns
-from shared.record import to_columns, to_records
-
-
-def columns(records: Sequence[Mapping[str, object]]) -> Columns:
-    """Sound records, written as a client writes them, as the model takes them."""
-    return to_columns(to_records(records))

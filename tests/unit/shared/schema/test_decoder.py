@@ -1,0 +1,159 @@
+import contextlib
+import json
+import math
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from shared.schema.decoder import REFUSED, decode, to_columns, to_records
+from shared.schema.features import FEATURES
+from shared.schema.passenger import EXAMPLES, Passenger
+from tests.support.records import columns
+
+NUMBERS = [feature.name for feature in FEATURES if feature.kind == "number"]
+CATEGORIES = [feature.name for feature in FEATURES if feature.kind == "category"]
+SOUND: dict[str, object] = {"Sex": "male"}
+PYDANTIC = TypeAdapter(list[Passenger])
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_every_feature_is_one_column_in_the_features_order(rows: int) -> None:
+    found = columns([{"Sex": "male"}] * rows)
+    assert list(found) == [feature.name for feature in FEATURES]
+    assert {column.shape for column in found.values()} == {(rows, 1)}
+    assert {found[name].dtype for name in NUMBERS} == {np.dtype(np.float32)}
+    assert {found[name].dtype for name in CATEGORIES} == {np.dtype(object)}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_missing_number_is_nan_whether_null_or_absent(name: str) -> None:
+    column = columns([SOUND | {name: None}, SOUND, SOUND | {name: 1}])[name]
+    assert np.isnan(column[:, 0]).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("name", [name for name in CATEGORIES if name not in SOUND])
+def test_a_missing_category_is_an_empty_string_whether_null_or_absent(name: str) -> None:
+    column = columns([SOUND | {name: None}, SOUND, SOUND | {name: "C"}])[name]
+    assert column[:, 0].tolist() == ["", "", "C"]
+
+
+def test_the_rows_keep_the_records_order_and_values() -> None:
+    found = columns([{"Age": 22, "Sex": "male", "Fare": 0.0}, {"Age": 0.5, "Sex": "female"}])
+    assert found["Age"][:, 0].tolist() == [22.0, 0.5]
+    assert found["Sex"][:, 0].tolist() == ["male", "female"]
+    assert found["Fare"][0, 0] == 0.0
+
+
+def test_every_number_type_of_json_is_taken_as_it_is_meant() -> None:
+    found = to_columns(
+        decode(b'[{"Sex": "male", "Age": 1e1, "Pclass": 2.0, "SibSp": 3, "Fare": -0.0}]')
+    )
+    assert [float(found[name][0, 0]) for name in ("Age", "Pclass", "SibSp", "Fare")] == [
+        *(10.0, 2.0, 3.0, 0.0)
+    ]
+
+
+def test_a_record_that_is_decoded_already_is_checked_as_well() -> None:
+    with pytest.raises(msgspec.ValidationError, match="Age"):
+        to_records([{"Sex": "male", "Age": -1}])
+
+
+# --- the decoder and Pydantic say yes to the same ------------------------------------------------
+
+VALUES = (
+    *("0", "1", "-0.0", "-1", "3", "120", "120.00000000000001", "1.5", "1e2", "1E+2", "1e400"),
+    *("0." + "0" * 400 + "1", "1" + "0" * 30, "9" * 400, "01", "+1", ".5", "5.", "1_0", "0x1"),
+    *("3.0000000000000001", "1000000", "1000000.5", "NaN", "Infinity", "-Infinity"),
+    *("null", "true", "false", "[]", "{}", '""', '"1"', '"male"', '"MALE"', '"mal\\u0065"'),
+    *('"S"', '"\\ud800"', '"\\ud83d\\ude00"', '"male\\u0000"', '"\xff"', '"male', "'male'"),
+)
+FIELDS = [feature.name for feature in FEATURES]
+
+
+def both(body: bytes) -> tuple[list[dict[str, Any]] | None, list[dict[str, Any]] | None]:
+    """What each makes of a body; None where it refuses."""
+    ours: list[dict[str, Any]] | None = None
+    theirs: list[dict[str, Any]] | None = None
+    with contextlib.suppress(*REFUSED):
+        ours = [plain(msgspec.to_builtins(record)) for record in decode(body)]
+    with contextlib.suppress(ValidationError):
+        theirs = [plain({**passenger}) for passenger in PYDANTIC.validate_json(body)]
+    return ours, theirs
+
+
+def plain(record: dict[str, Any]) -> dict[str, Any]:
+    """Without what is missing, however that is written."""
+    return {
+        name: value
+        for name, value in record.items()
+        if value not in (None, "") and not (isinstance(value, float) and math.isnan(value))
+    }
+
+
+def written(fields: list[tuple[str, str]]) -> str:
+    return "{" + ", ".join(f'"{name}": {value}' for name, value in fields) + "}"
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("name", FIELDS)
+def test_of_one_value_both_make_the_same(name: str, value: str) -> None:
+    fields = {"Sex": '"male"'} | {name: value}
+    body = f"[{written(list(fields.items()))}]".encode("latin-1")
+    ours, theirs = both(body)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(
+            b"",
+            b" ",
+            b"[",
+            b"[]",
+            b" [ ] \n",
+            b"[]x",
+            b"[] []",
+            b"\xef\xbb\xbf[]",
+            b"null",
+            b"{}",
+            b"1",
+        ),
+        *(b"[{}]", b"[null]", b"[[]]", b"[1]", b'[{"Sex":"male"},]', b'[{"Sex":"male",}]'),
+        *(b'[{"Sex":"male"} {"Sex":"male"}]', b"// c\n[]", b'[{"Sex":"male"}]\0', b"[" * 5000),
+        *(b'[{"Sex":"male","age":3}]', b'[{"Sex":"male","":3}]', b'[{"Sex":"male","\xff":3}]'),
+        b'[{"Sex":"male","x":' + b"[" * 5000,
+        rb'[{"Sex":"male","\u0041ge":3}]',
+        b'[{"Sex":"male","Sex":"female"}]',
+        b'[{"Sex":"male","Age":1,"Age":null}]',
+        '[{"Sex":"male"}]'.encode("utf-16"),
+        *(json.dumps(EXAMPLES).encode(), json.dumps(EXAMPLES, indent=3).encode()),
+    ],
+)
+def test_of_one_body_both_make_the_same(body: bytes) -> None:
+    ours, theirs = both(body)
+    assert ours == theirs
+
+
+@settings(derandomize=True, deadline=None, max_examples=1000)
+@given(
+    st.lists(
+        st.lists(st.tuples(st.sampled_from([*FIELDS, "age"]), st.sampled_from(VALUES)), max_size=8),
+        max_size=4,
+    ),
+    st.integers(0, 200),
+)
+def test_of_any_list_the_decoder_is_never_the_laxer(
+    records: list[list[tuple[str, str]]], cut: int
+) -> None:
+    """The same answer, or a refusal of what comes twice in one record."""
+    body = f"[{', '.join(written(fields) for fields in records)}]".encode("latin-1")
+    for whole_or_not in (body, body[:cut]):
+        ours, theirs = both(whole_or_not)
+        twice = any(len({name for name, _ in fields}) < len(fields) for fields in records)
+        assert ours == theirs or (ours is None and twice)

@@ -1,0 +1,317 @@
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import joblib
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+
+from shared.errors import BadTrainingData, ParityBroken, RunCancelled, RunLost, RunStopped
+from shared.jobs.job import Stage
+from shared.schema.passenger import EXAMPLES
+from shared.versions.manifest import ONNX_FILE, PIPELINE_FILE, Manifest, Plot
+from shared.versions.store import ModelStore
+from tests.support.fits import cached_fit, cross_validation
+from tests.support.records import columns
+from tests.support.versions import (
+    JOB_ID,
+    TRAINING_DATA,
+    exported_pipeline,
+    fitted_pipeline,
+    publish,
+    training_table,
+)
+from worker.training import export, plots
+from worker.training.stages import run_pipeline
+
+SERVED_SCORE_OUT_OF_REACH = 0.99
+
+
+@dataclass
+class ScriptedRun:
+    """A run without a job: notes what is reported, and stops at the report it is told to."""
+
+    forced: bool = False
+    version: str | None = None
+    stop_at: int | None = None
+    reason: type[RunStopped] = RunCancelled
+    job_id: str = JOB_ID
+    reports: list[tuple[Stage, float]] = field(default_factory=list)
+
+    def report(self, stage: Stage, progress: float) -> None:
+        if len(self.reports) == self.stop_at:
+            raise self.reason(self.job_id)
+        self.reports.append((stage, progress))
+
+    def choose_version(self, proposed: str) -> str:
+        return self.version or proposed
+
+    def is_forced(self) -> bool:
+        return self.forced
+
+
+@pytest.fixture(autouse=True)
+def a_volume(model_store: ModelStore) -> None:
+    model_store.create()
+
+
+@pytest.fixture(autouse=True)
+def quick_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run on the default table fits nothing anew."""
+    # The real ones are made before anything stands in for them.
+    fitted_pipeline()
+    cross_validation()
+    monkeypatch.setattr("worker.training.stages.estimator.fit", cached_fit)
+    monkeypatch.setattr("worker.training.evaluation.fit", cached_fit)
+
+
+def run(
+    models_dir: Path,
+    scripted: ScriptedRun,
+    *,
+    training_data: str = TRAINING_DATA,
+    served: str | None = None,
+    tolerance: float = 0.01,
+) -> Manifest:
+    return run_pipeline(
+        scripted,
+        training_data=training_data,
+        model_store=ModelStore(models_dir),
+        served_version=lambda: served,
+        promotion_tolerance=tolerance,
+    )
+
+
+def versions(models_dir: Path) -> list[str]:
+    """All that is on the volume, left-overs included."""
+    return sorted(path.name for path in models_dir.glob("*")) if models_dir.exists() else []
+
+
+# --- a run that succeeds -------------------------------------------------------------------------
+
+
+def test_the_first_run_publishes_a_promoted_version_that_answers_the_original_client(
+    models_dir: Path,
+) -> None:
+    published = run(models_dir, ScriptedRun())
+    assert versions(models_dir) == [published.model_version]
+    manifest, model = ModelStore(models_dir).load(published.model_version)
+    assert manifest == published
+    assert model.predict(columns(EXAMPLES))[0].tolist() == [0, 1]
+    assert (published.gate.outcome, published.gate.compared_with) == ("promoted", None)
+
+
+def test_the_manifest_tells_where_a_version_is_from_and_how_good_it_is(models_dir: Path) -> None:
+    published = run(models_dir, ScriptedRun())
+    assert published.job_id == JOB_ID
+    assert published.metrics == cross_validation().evaluation.metrics
+    assert published.data == training_table().data
+    assert set(published.files) == {ONNX_FILE, PIPELINE_FILE, *(plot.file for plot in Plot)}
+    assert published.parity.rows > published.data.rows
+    assert published.libraries["scikit-learn"].startswith("1.8.")
+    assert {"python", "onnxruntime", "skl2onnx"} <= set(published.libraries)
+    assert list(published.stage_seconds) == ["load", "fit", "evaluate", "plot", "export", "verify"]
+    assert all(seconds >= 0 for seconds in published.stage_seconds.values())
+
+
+def test_the_pipeline_beside_the_model_is_the_one_that_was_exported(models_dir: Path) -> None:
+    version = models_dir / run(models_dir, ScriptedRun()).model_version
+    fitted = joblib.load(version / PIPELINE_FILE)
+    rows = pd.DataFrame({name: column[:, 0] for name, column in columns(EXAMPLES).items()})
+    _, model = ModelStore(models_dir).load(version.name)
+    _, served = model.predict(columns(EXAMPLES))
+    assert fitted.predict_proba(rows)[:, 1] == pytest.approx(served, abs=1e-5)
+
+
+def test_the_plots_are_those_of_its_cross_validation(models_dir: Path) -> None:
+    version = run(models_dir, ScriptedRun()).model_version
+    for plot, picture in plots.draw(cross_validation().evaluation).items():
+        assert ModelStore(models_dir).plot(version, plot) == picture
+
+
+def test_a_plot_that_cannot_be_drawn_is_missing_and_no_more(
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(plots._PLOTS, Plot.ROC)
+    published = run(models_dir, ScriptedRun())
+    assert published.plots == [plot for plot in Plot if plot is not Plot.ROC]
+    assert ModelStore(models_dir).load(published.model_version)[0] == published
+
+
+def test_the_stages_come_in_order_and_progress_rises_within_the_long_ones(models_dir: Path) -> None:
+    scripted = ScriptedRun()
+    run(models_dir, scripted)
+    assert list(dict.fromkeys(stage for stage, _ in scripted.reports)) == list(Stage)
+    progress = [share for _, share in scripted.reports]
+    assert progress[0] == 0 and progress[-1] < 1
+    assert progress == sorted(progress)
+    evaluating = {share for stage, share in scripted.reports if stage is Stage.EVALUATE}
+    assert len(evaluating) == 10
+    # At its beginning, and between the rows of the table and those beside the thresholds.
+    verifying = {share for stage, share in scripted.reports if stage is Stage.VERIFY}
+    assert len(verifying) == 2
+    others = [s for stage, s in scripted.reports if stage not in (Stage.EVALUATE, Stage.VERIFY)]
+    assert len(others) == len(set(others)) == 5
+
+
+def test_the_version_takes_the_name_that_an_earlier_attempt_chose(models_dir: Path) -> None:
+    name = "20260102-030405-abcdef"
+    assert run(models_dir, ScriptedRun(version=name)).model_version == name
+    assert versions(models_dir) == [name]
+
+
+def test_what_an_earlier_attempt_published_is_the_result(models_dir: Path) -> None:
+    first = run(models_dir, ScriptedRun())
+    again = run(models_dir, ScriptedRun(version=first.model_version))
+    assert again == first
+    assert versions(models_dir) == [first.model_version]
+
+
+def test_a_later_run_has_a_later_name(models_dir: Path) -> None:
+    first = run(models_dir, ScriptedRun())
+    second = run(models_dir, ScriptedRun(), served=first.model_version)
+    assert second.model_version > first.model_version
+    assert versions(models_dir) == [first.model_version, second.model_version]
+
+
+# --- the gate ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("served_score", "tolerance", "forced", "outcome"),
+    [
+        (0.5, 0.01, False, "promoted"),
+        (SERVED_SCORE_OUT_OF_REACH, 0.01, False, "rejected"),
+        (SERVED_SCORE_OUT_OF_REACH, 0.5, False, "promoted"),
+        (SERVED_SCORE_OUT_OF_REACH, 0.01, True, "promoted"),
+    ],
+)
+def test_a_candidate_is_compared_with_the_served_version_and_stored_either_way(
+    models_dir: Path, served_score: float, tolerance: float, forced: bool, outcome: str
+) -> None:
+    served = publish(models_dir, roc_auc=served_score)
+    published = run(models_dir, ScriptedRun(forced=forced), served=served, tolerance=tolerance)
+    assert (published.gate.outcome, published.gate.compared_with) == (outcome, served)
+    assert f"{served_score:.4f}" in published.gate.reason
+    assert "different data" in published.gate.reason
+    stored = ModelStore(models_dir).load(published.model_version)[0]
+    assert stored.gate == published.gate
+
+
+def test_without_a_served_version_that_can_be_read_there_is_nothing_to_compare_with(
+    models_dir: Path,
+) -> None:
+    damaged = publish(models_dir, roc_auc=SERVED_SCORE_OUT_OF_REACH)
+    (models_dir / damaged / "manifest.json").write_text("{")
+    for served in (damaged, "20200101-000000-000000", "nonsense"):
+        gate = run(models_dir, ScriptedRun(), served=served).gate
+        assert (gate.outcome, gate.compared_with) == ("promoted", None)
+
+
+def test_a_served_version_of_other_features_is_nothing_to_compare_with(models_dir: Path) -> None:
+    served = publish(models_dir, roc_auc=SERVED_SCORE_OUT_OF_REACH)
+    path = models_dir / served / "manifest.json"
+    fields = json.loads(path.read_text())
+    fields["inputs"].pop()
+    path.write_text(json.dumps(fields))
+    gate = run(models_dir, ScriptedRun(), served=served).gate
+    assert (gate.outcome, gate.compared_with) == ("promoted", None)
+
+
+def test_the_served_version_is_asked_for_at_the_end_when_it_may_have_changed(
+    models_dir: Path,
+) -> None:
+    scripted = ScriptedRun()
+    asked_after: list[int] = []
+
+    def served() -> None:
+        asked_after.append(len(scripted.reports))
+
+    run_pipeline(
+        scripted,
+        training_data=TRAINING_DATA,
+        model_store=ModelStore(models_dir),
+        served_version=served,
+        promotion_tolerance=0.01,
+    )
+    assert asked_after == [len(scripted.reports)]
+
+
+# --- a run that does not ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", [RunCancelled, RunLost])
+@pytest.mark.parametrize("stop_at", range(17))
+def test_a_run_that_is_stopped_between_stages_or_folds_publishes_nothing(
+    models_dir: Path, stop_at: int, reason: type[RunStopped]
+) -> None:
+    scripted = ScriptedRun(stop_at=stop_at, reason=reason)
+    with pytest.raises(reason):
+        run(models_dir, scripted)
+    assert len(scripted.reports) == stop_at
+    assert versions(models_dir) == []
+
+
+def test_a_whole_run_has_the_seventeen_checkpoints_that_are_tried_above(models_dir: Path) -> None:
+    scripted = ScriptedRun()
+    run(models_dir, scripted)
+    assert len(scripted.reports) == 17
+
+
+def test_a_run_that_is_lost_while_publishing_leaves_nothing_half_written(models_dir: Path) -> None:
+    class LostRun(ScriptedRun):
+        def choose_version(self, proposed: str) -> str:
+            raise RunLost(self.job_id)
+
+    with pytest.raises(RunLost):
+        run(models_dir, LostRun())
+    assert versions(models_dir) == []
+
+
+def test_bad_data_ends_the_run_in_its_first_stage_and_publishes_nothing(
+    models_dir: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text("Survived,Sex\n1,male\n")
+    scripted = ScriptedRun()
+    with pytest.raises(BadTrainingData, match="lacks the columns"):
+        run(models_dir, scripted, training_data=str(bad))
+    assert scripted.reports == [(Stage.LOAD, 0.0)]
+    assert versions(models_dir) == []
+
+
+def test_a_table_with_fewer_rows_of_a_label_than_folds_is_bad_data(
+    models_dir: Path, tmp_path: Path
+) -> None:
+    rows = pd.read_csv(TRAINING_DATA).groupby("Survived").head(9)
+    rows.to_csv(tmp_path / "few.csv")
+    with pytest.raises(BadTrainingData, match="at least 10 of each label"):
+        run(models_dir, ScriptedRun(), training_data=str(tmp_path / "few.csv"))
+    assert versions(models_dir) == []
+
+
+def test_an_export_that_answers_otherwise_is_never_published(
+    monkeypatch: pytest.MonkeyPatch, models_dir: Path
+) -> None:
+    model = onnx.load_from_string(exported_pipeline())
+    (trees,) = [n for n in model.graph.node if n.op_type.startswith("TreeEnsemble")]
+    (weights,) = [a for a in trees.attribute if a.name == "class_weights"]
+    weights.floats[:] = np.array(weights.floats) * 1.01
+    monkeypatch.setattr(export, "to_onnx", lambda _: model.SerializeToString())
+    with pytest.raises(ParityBroken):
+        run(models_dir, ScriptedRun())
+    assert versions(models_dir) == []
+
+
+def test_the_training_data_is_read_anew_by_each_run(models_dir: Path, tmp_path: Path) -> None:
+    source = tmp_path / "t.csv"
+    source.write_bytes(Path(TRAINING_DATA).read_bytes())
+    first = run(models_dir, ScriptedRun(), training_data=str(source))
+    source.write_bytes(source.read_bytes().replace(b"\r\n", b"\n") + b"\n\n")
+    second = run(models_dir, ScriptedRun(), training_data=str(source), served=first.model_version)
+    assert second.data.sha256 != first.data.sha256
+    assert second.data.rows == first.data.rows
+    assert "different data" in second.gate.reason
+    assert json.loads((models_dir / second.model_version / "manifest.json").read_text())["data"]

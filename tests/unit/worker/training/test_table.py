@@ -1,0 +1,439 @@
+import base64
+import hashlib
+import http.client
+import io
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from email.message import Message
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from shared.errors import BadTrainingData
+from shared.schema.features import FEATURES
+from worker.training.table import TrainingTable, load
+
+Change = Callable[[pd.DataFrame], None]
+SECRET_URL = "https://user:sesame@example.org:8443/t.csv?token=sesame#sesame"
+SHOWN_URL = "https://example.org:8443/t.csv"
+
+
+def table(rows: int = 12) -> pd.DataFrame:
+    """A sound training table: every other passenger survived."""
+    return pd.DataFrame(
+        {
+            "PassengerId": range(1, rows + 1),
+            "Survived": [row % 2 for row in range(rows)],
+            "Pclass": [1 + row % 3 for row in range(rows)],
+            "Sex": ["male", "female"] * (rows // 2),
+            "Age": [20.5 + row for row in range(rows)],
+            "SibSp": [row % 3 for row in range(rows)],
+            "Parch": [row % 2 for row in range(rows)],
+            "Fare": [7.25 * (1 + row) for row in range(rows)],
+            "Embarked": (["S", "C", "Q"] * rows)[:rows],
+        }
+    )
+
+
+def changed(change: Change) -> pd.DataFrame:
+    rows = table()
+    # Room for any value in any row.
+    rows[["Age", "Fare", "SibSp", "Survived"]] = rows[["Age", "Fare", "SibSp", "Survived"]].astype(
+        object
+    )
+    change(rows)
+    return rows
+
+
+def write_csv(rows: pd.DataFrame, path: Path) -> str:
+    rows.to_csv(path, index=False)
+    return str(path)
+
+
+def write_parquet(rows: pd.DataFrame, path: Path) -> str:
+    rows.to_parquet(path)
+    return str(path)
+
+
+def load_rows(rows: pd.DataFrame, folder: Path) -> TrainingTable:
+    return load(write_csv(rows, folder / "t.csv"), least_per_label=3)
+
+
+def refusal(source: str, least_per_label: int = 3) -> str:
+    with pytest.raises(BadTrainingData) as refused:
+        load(source, least_per_label=least_per_label)
+    return str(refused.value)
+
+
+class Served(io.BytesIO):
+    """What urlopen gives for a URL whose content is this."""
+
+
+def serve(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes | Exception
+) -> list[urllib.request.Request]:
+    """Answers every fetch so; the list fills with what was asked."""
+    asked: list[urllib.request.Request] = []
+
+    def urlopen(request: urllib.request.Request, timeout: float | None = None) -> Served:
+        assert timeout is not None, "a server that says nothing would hold the run up for ever"
+        asked.append(request)
+        if isinstance(answer, Exception):
+            raise answer
+        return Served(answer)
+
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+    return asked
+
+
+# --- what is loaded ------------------------------------------------------------------------------
+
+
+def test_a_table_becomes_features_labels_and_their_fingerprint(tmp_path: Path) -> None:
+    source = write_csv(table(), tmp_path / "t.csv")
+    loaded = load(source, least_per_label=3)
+    assert list(loaded.features.columns) == [feature.name for feature in FEATURES]
+    assert loaded.features["Age"].tolist() == table()["Age"].tolist()
+    assert loaded.features["Embarked"].tolist() == table()["Embarked"].tolist()
+    assert loaded.labels.tolist() == [0, 1] * 6
+    assert loaded.data.source == source
+    assert loaded.data.sha256 == hashlib.sha256(Path(source).read_bytes()).hexdigest()
+    assert (loaded.data.rows, loaded.data.positives) == (12, 6)
+
+
+def test_missing_values_are_what_the_model_takes_for_missing(tmp_path: Path) -> None:
+    def blank(rows: pd.DataFrame) -> None:
+        rows.loc[1, ["Age", "Embarked", "Fare", "SibSp"]] = None
+
+    features = load_rows(changed(blank), tmp_path).features
+    assert features["Embarked"].tolist()[:3] == ["S", "", "Q"]
+    for name in ("Age", "Fare", "SibSp"):
+        assert features[name].isna().tolist() == [False, True] + [False] * 10
+        assert features[name].dtype == np.float32
+
+
+@pytest.mark.parametrize("name", ["Age", "Embarked", "Pclass"])
+def test_a_column_without_any_value_is_all_missing(tmp_path: Path, name: str) -> None:
+    rows = table()
+    rows[name] = None
+    loaded = load_rows(rows, tmp_path).features[name]
+    assert loaded.isna().all() if name != "Embarked" else set(loaded) == {""}
+
+
+def test_other_columns_and_their_order_do_not_matter(tmp_path: Path) -> None:
+    plain = load_rows(table(), tmp_path)
+    rows = table()
+    rows["Name"] = "Braund, Mr. Owen Harris"
+    rows["age"] = "a word"
+    turned = load_rows(rows[rows.columns[::-1]], tmp_path)
+    pd.testing.assert_frame_equal(turned.features, plain.features)
+    assert np.array_equal(turned.labels, plain.labels)
+
+
+def with_a_gap(rows: pd.DataFrame) -> None:
+    rows["SibSp"] = rows["SibSp"].astype("Int64")
+    rows.loc[0, "SibSp"] = pd.NA
+
+
+def as_categories(rows: pd.DataFrame) -> None:
+    rows["Sex"] = rows["Sex"].astype("category")
+    rows["Embarked"] = rows["Embarked"].astype("string")
+
+
+def with_an_index(rows: pd.DataFrame) -> None:
+    rows.index = pd.Index([7] * len(rows))
+
+
+def unchanged(rows: pd.DataFrame) -> None:
+    pass
+
+
+@pytest.mark.parametrize("change", [unchanged, with_a_gap, as_categories, with_an_index])
+def test_parquet_gives_what_csv_gives(tmp_path: Path, change: Change) -> None:
+    rows = table()
+    change(rows)
+    # Named alike: the content says what it is, not the name.
+    csv = load(write_csv(rows, tmp_path / "t"), least_per_label=3)
+    parquet = load(write_parquet(rows, tmp_path / "u"), least_per_label=3)
+    parquet_features = parquet.features.reset_index(drop=True)
+    pd.testing.assert_frame_equal(parquet_features, csv.features, check_dtype=True)
+    assert np.array_equal(parquet.labels, csv.labels)
+
+
+@pytest.mark.parametrize("form", [float, object])
+def test_a_whole_number_may_be_written_with_a_point(tmp_path: Path, form: type) -> None:
+    rows = table()
+    rows["Pclass"] = rows["Pclass"].astype(float)
+    rows["Survived"] = rows["Survived"].astype(float).astype(form)
+    assert load_rows(rows, tmp_path).labels.dtype == np.int64
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    columns = ["Survived", *(feature.name for feature in FEATURES)]
+    path.write_bytes(b"\xef\xbb\xbf" + table()[columns].to_csv(index=False).encode())
+    assert load(str(path), least_per_label=3).data.rows == 12
+
+
+def test_a_url_is_fetched_anew_at_each_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = serve(monkeypatch, table().to_csv(index=False).encode())
+    for _ in range(2):
+        assert load("https://example.org/t", least_per_label=3).data.rows == 12
+    assert [request.full_url for request in asked] == ["https://example.org/t"] * 2
+    assert not any(request.has_header("Authorization") for request in asked)
+
+
+def test_a_url_is_fetched_with_its_secrets_and_shown_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = serve(monkeypatch, table().to_csv(index=False).encode())
+    source = "https://us%40er:open%20sesame@example.org:8443/t.csv?token=sesame"
+    assert load(source, least_per_label=3).data.source == SHOWN_URL
+    (request,) = asked
+    assert request.host == "example.org:8443"
+    assert request.full_url == f"{SHOWN_URL}?token=sesame"
+    scheme, _, token = (request.get_header("Authorization") or "").partition(" ")
+    assert (scheme, base64.b64decode(token)) == ("Basic", b"us@er:open sesame")
+    # A redirect to another host must not hand them on.
+    assert "Authorization" not in request.headers
+
+
+# --- nothing to read -----------------------------------------------------------------------------
+
+
+def test_a_file_that_is_not_there_is_named_and_the_setting_too(tmp_path: Path) -> None:
+    message = refusal(str(tmp_path / "none.csv"))
+    assert str(tmp_path / "none.csv") in message
+    assert "No such file" in message
+    assert "LIFEBOAT_TRAINING_DATA" in message
+
+
+def test_a_folder_is_no_table(tmp_path: Path) -> None:
+    assert "directory" in refusal(str(tmp_path))
+
+
+def http_error(status: int, reason: str) -> Exception:
+    return urllib.error.HTTPError(SECRET_URL, status, reason, Message(), None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (http_error(404, "Not Found"), "404 Not Found"),
+        (http_error(500, "Internal Server Error"), "500 Internal Server Error"),
+        (urllib.error.URLError(OSError(-2, "Name or service not known")), "Name or service"),
+        (urllib.error.URLError("unknown host"), "unknown host"),
+        (ConnectionResetError(104, "Connection reset by peer"), "Connection reset by peer"),
+        (TimeoutError("timed out"), "timed out"),
+        # Fetching raises these too, and neither is an OSError.
+        (http.client.IncompleteRead(b"Survived,", 1000), "IncompleteRead"),
+        (http.client.InvalidURL("nonnumeric port: 'http'"), "port"),
+    ],
+)
+def test_a_url_that_cannot_be_fetched_is_named_with_the_reason_and_without_its_secrets(
+    monkeypatch: pytest.MonkeyPatch, answer: Exception, said: str
+) -> None:
+    serve(monkeypatch, answer)
+    message = refusal(SECRET_URL)
+    assert message.startswith(SHOWN_URL)
+    assert said in message
+    assert "sesame" not in message
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "http://user:sesame@127.0.0.1/t.csv",
+        "http://127.0.0.1:port/t.csv",
+        "http://127.0.0.1/a table.csv",
+        "http://[::1/t.csv",
+        "a\0b",
+    ],
+)
+def test_a_source_that_is_no_address_is_refused_and_shows_no_password(source: str) -> None:
+    # None of these gets as far as the network.
+    assert "sesame" not in refusal(source)
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "s3"])
+def test_the_password_in_a_url_of_a_kind_that_is_not_fetched_is_not_shown(scheme: str) -> None:
+    assert "sesame" not in refusal(f"{scheme}://user:sesame@example.org/t.csv")
+
+
+# --- no table ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b" \r\n\t\n"])
+def test_an_empty_file_is_refused_as_such(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    message = refusal(str(path))
+    assert str(path) in message and "empty" in message
+
+
+@pytest.mark.parametrize("write", [write_csv, write_parquet])
+def test_a_header_without_rows_is_refused_as_such(
+    tmp_path: Path, write: Callable[[pd.DataFrame, Path], str]
+) -> None:
+    source = write(table()[:0], tmp_path / "t")
+    message = refusal(source)
+    assert source in message and "no rows" in message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 10,
+        table().to_csv(index=False).encode("utf-16"),
+        b"PAR1",
+        b"PAR1" + b"\0" * 100 + b"PAR1",
+        b'a,b\n"never closed',
+        b"a,b\n1,2,3\n1,2,3,4,5\n",
+    ],
+)
+def test_what_is_no_table_is_refused_as_such(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    message = refusal(str(path))
+    assert str(path) in message and "neither a CSV nor a Parquet table" in message
+
+
+def test_half_a_parquet_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    write_parquet(table(), path)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert "neither a CSV nor a Parquet table" in refusal(str(path))
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        (["Age"], "the column Age;"),
+        (["Survived"], "the column Survived;"),
+        (["Sex", "Embarked", "Survived"], "the columns Sex, Embarked, Survived;"),
+    ],
+)
+@pytest.mark.parametrize("write", [write_csv, write_parquet])
+def test_missing_columns_are_named_beside_those_that_are_there(
+    tmp_path: Path,
+    write: Callable[[pd.DataFrame, Path], str],
+    missing: list[str],
+    said: str,
+) -> None:
+    source = write(table().drop(columns=missing), tmp_path / "t")
+    message = refusal(source)
+    assert source in message and said in message
+    assert "PassengerId" in message.partition("; it has ")[2]
+
+
+def test_a_table_with_another_separator_shows_what_it_was_read_as(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    table().to_csv(path, sep=";", index=False)
+    assert "PassengerId;Survived" in refusal(str(path))
+
+
+# --- values that training cannot use -------------------------------------------------------------
+
+
+def put(name: str, value: str | float | None, *rows: int) -> Change:
+    def change(table: pd.DataFrame) -> None:
+        table.loc[list(rows), name] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("Age", "old", "a number"),
+        ("Age", -1, "at least 0"),
+        ("Age", 121, "at most 120"),
+        ("Age", "inf", "a number"),
+        ("Fare", -0.01, "at least 0"),
+        ("Fare", 1e7, "at most 1"),
+        ("Pclass", 4, "at least 1 and at most 3"),
+        ("Pclass", 0, "at least 1 and at most 3"),
+        ("SibSp", 0.5, "a whole number"),
+        ("SibSp", 101, "at most 100"),
+        ("Sex", "Male", "'male', 'female'"),
+        ("Sex", "1", "'male', 'female'"),
+        ("Embarked", "Southampton", "'C', 'Q', 'S'"),
+        ("Embarked", "s", "'C', 'Q', 'S'"),
+        ("Survived", 2, "0 or 1"),
+        ("Survived", -1, "0 or 1"),
+        ("Survived", 0.5, "0 or 1"),
+        ("Survived", "yes", "a number"),
+    ],
+)
+def test_a_wrong_value_names_column_row_value_and_what_is_needed(
+    tmp_path: Path, name: str, value: str | float, expected: str
+) -> None:
+    source = write_csv(changed(put(name, value, 4, 6)), tmp_path / "t.csv")
+    message = refusal(source)
+    assert f"{source}, column {name}: row 5 (" in message
+    assert repr(str(value))[1:-1] in message
+    assert expected in message
+    assert "2 such rows" in message
+
+
+def test_a_column_of_words_names_the_first_bad_row(tmp_path: Path) -> None:
+    message = refusal(write_csv(changed(put("Age", "old", *range(12))), tmp_path / "t.csv"))
+    assert "column Age: row 1 (" in message and "12 such rows" in message
+
+
+@pytest.mark.parametrize("column", ["Age", "SibSp", "Survived"])
+@pytest.mark.parametrize("write", [write_csv, write_parquet])
+def test_true_and_false_are_no_numbers(
+    tmp_path: Path, write: Callable[[pd.DataFrame, Path], str], column: str
+) -> None:
+    rows = table()
+    rows[column] = [True, False] * 6
+    message = refusal(write(rows, tmp_path / "t"))
+    assert f"column {column}" in message and "true and false" in message
+
+
+@pytest.mark.parametrize("write", [write_csv, write_parquet])
+def test_true_and_false_are_no_numbers_beside_a_gap_either(
+    tmp_path: Path, write: Callable[[pd.DataFrame, Path], str]
+) -> None:
+    rows = table()
+    rows["Age"] = pd.Series([True, None, False] * 4, dtype=object)
+    assert "column Age" in refusal(write(rows, tmp_path / "t"))
+
+
+def test_a_required_value_that_is_missing_names_its_row(tmp_path: Path) -> None:
+    source = write_csv(changed(put("Sex", None, 2, 9)), tmp_path / "t.csv")
+    assert f"{source}, column Sex: row 3 (" in refusal(source)
+
+
+def test_a_missing_label_names_its_row(tmp_path: Path) -> None:
+    message = refusal(write_csv(changed(put("Survived", None, 11)), tmp_path / "t.csv"))
+    assert "column Survived: row 12 (" in message and "no label" in message
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_labels_of_one_class_only_cannot_be_learned(tmp_path: Path, label: int) -> None:
+    message = refusal(write_csv(changed(put("Survived", label, *range(12))), tmp_path / "t.csv"))
+    assert f"no rows with label {1 - label}" in message
+
+
+def test_each_label_needs_a_row_per_fold(tmp_path: Path) -> None:
+    source = write_csv(table(), tmp_path / "t.csv")
+    assert load(source, least_per_label=6).data.rows == 12
+    message = refusal(source, least_per_label=7)
+    assert "6 rows with label 0 among 12" in message
+    assert "at least 7" in message and "7-fold" in message
+
+
+def test_a_long_value_is_not_repeated_whole(tmp_path: Path) -> None:
+    message = refusal(write_csv(changed(put("Sex", "x" * 10_000, 0)), tmp_path / "t.csv"))
+    assert "xxx" in message and len(message) < 500
+
+
+def test_the_default_table_is_sound() -> None:
+    default = Path(__file__).parents[4] / "data" / "titanic.csv"
+    loaded = load(str(default), least_per_label=10)
+    assert (loaded.data.rows, loaded.data.positives) == (891, 342)
