@@ -22,6 +22,7 @@ from api.serving.replicas import ProcessList
 from api.serving.watcher import Watcher
 from api.telemetry import counting
 from api.v2 import routes as v2
+from shared import __version__
 from shared.jobs.queue import JobQueue, celery_application
 from shared.jobs.store import JobStore
 from shared.jobs.watch import JobWatch
@@ -64,7 +65,7 @@ def create_app(settings: Settings, lifespan: Lifespan[FastAPI] | None = None) ->
     api = FastAPI(
         title="Lifeboat",
         description="Trains, serves and hot-swaps a scikit-learn model without dropping a request.",
-        version="0.1.0",
+        version=__version__,
         lifespan=lifespan or _lifespan(settings),
         exception_handlers=errors.HANDLERS,
         # The address of such a redirect would be whatever the request named as its host.
