@@ -14,7 +14,6 @@ from api.http import errors
 from api.http.fast_path import FastPath
 from api.http.intake import Intake
 from api.http.stopping import stop_flag
-from api.http.traced import Traced
 from api.routes import health, jobs, models, page, predict, processes
 from api.serving.batcher import Batcher
 from api.serving.predictor import ServedModelHolder
@@ -74,8 +73,7 @@ def create_app(settings: Settings, lifespan: Lifespan[FastAPI] | None = None) ->
         api.include_router(routes.router)
     api.mount("/page", page.files)
     fast = [*predict.router.routes, *v2.short_way.routes]
-    app = FastPath(api, fast, Intake(settings.max_body_bytes))
-    return Traced(app) if tracing.is_wanted() else app
+    return FastPath(api, fast, Intake(settings.max_body_bytes), settings.api_key)
 
 
 def _lifespan(settings: Settings) -> Lifespan[FastAPI]:

@@ -1,21 +1,17 @@
 """What a handler may ask for, as `Annotated` aliases. Made in the lifespan of `app.py`."""
 
-import hmac
 import threading
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, TypedDict
 
 import redis
 from anyio import CapacityLimiter, Semaphore, fail_after
-from fastapi import Depends, Request, Security
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import SecretStr
+from fastapi import Depends, Request
 
 from api.serving.batcher import Batcher
 from api.serving.predictor import ServedModelHolder
 from api.serving.replicas import ProcessList
 from api.serving.watcher import Watcher
-from shared.errors import KeyMissing, KeyWrong
 from shared.jobs.queue import JobQueue
 from shared.jobs.store import JobStore
 from shared.settings import Settings
@@ -87,30 +83,3 @@ async def _wait_for_turn(request: Request) -> AsyncIterator[None]:
 
 # Over when the handler is, not when the answer is sent: a stream's answer takes as long as the job.
 RedisTurn = Depends(_wait_for_turn, scope="function")
-
-
-async def _require_api_key(
-    request: Request,
-    key: Annotated[str | None, Security(APIKeyHeader(name="X-API-Key", auto_error=False))],
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))],
-) -> None:
-    """Lets a call through that carries the configured key; any call where none is configured.
-
-    Raises:
-        KeyMissing: the call carries none.
-        KeyWrong: it carries another.
-    """
-    expected: SecretStr | None = request.state["settings"].api_key
-    if expected is None:
-        return
-    given = key or (bearer.credentials if bearer else "")
-    if not given:
-        raise KeyMissing("this call needs the API key, in X-API-Key or as a Bearer token")
-    # Starlette reads the bytes of a header as Latin-1, whatever the client meant by them; Python
-    # those of a variable as UTF-8, and escapes what is none.
-    wanted = expected.get_secret_value().encode(errors="surrogateescape")
-    if not hmac.compare_digest(given.encode("latin-1"), wanted):
-        raise KeyWrong("that is not the API key")
-
-
-ApiKeyRequired = Depends(_require_api_key)

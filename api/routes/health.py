@@ -8,13 +8,13 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.dependencies import (
-    ApiKeyRequired,
     HolderDep,
     JobStoreDep,
     MetricsLimiterDep,
     WatcherDep,
 )
 from api.http.errors import RETRY_AFTER_SECONDS
+from api.http.key import ApiKeyRequired
 from api.schemas import KEY_NEEDED, Live, Readiness
 from api.telemetry.exposition import exposition
 from shared.jobs.durations import JobStatistics

@@ -14,13 +14,13 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from api.dependencies import (
-    ApiKeyRequired,
     JobQueueDep,
     JobStoreDep,
     RedisTurn,
     StoppingDep,
     StreamLimiterDep,
 )
+from api.http.key import ApiKeyRequired
 from api.schemas import (
     ACCEPTED,
     JOB_ENDED,

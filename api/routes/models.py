@@ -4,7 +4,8 @@ import logging
 
 from fastapi import APIRouter, Response
 
-from api.dependencies import ApiKeyRequired, HolderDep, ModelStoreDep, RedisTurn, VersionKeyDep
+from api.dependencies import HolderDep, ModelStoreDep, RedisTurn, VersionKeyDep
+from api.http.key import ApiKeyRequired
 from api.schemas import (
     BODY,
     BUSY,

@@ -27,6 +27,11 @@ def is_wanted() -> bool:
     return bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
 
 
+def is_on() -> bool:
+    """Return whether this process makes spans."""
+    return _provider is not None
+
+
 def start(service: str) -> None:
     """For this process, under that name unless `OTEL_SERVICE_NAME` has another."""
     global _provider
