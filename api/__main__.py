@@ -8,13 +8,11 @@ import tempfile
 
 import uvicorn
 
+from api import limits
 from api.http.exposure import warn_where_open
 from api.http.supervisor import Supervisor
 from shared.runtime.log import configure, log_config
 from shared.settings import read_settings
-
-_DRAIN_SECONDS = 4
-_HEALTHCHECK_SECONDS = 30
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +37,10 @@ def main() -> None:
             # A line per request costs more than a prediction; /metrics counts them.
             access_log=False,
             # Unset, an open event stream would keep the process from ever stopping.
-            timeout_graceful_shutdown=_DRAIN_SECONDS,
+            timeout_graceful_shutdown=limits.DRAIN_SECONDS,
             # After 5 s without an answer uvicorn kills a process, and a load on a busy machine can
             # take that long.
-            timeout_worker_healthcheck=_HEALTHCHECK_SECONDS,
+            timeout_worker_healthcheck=limits.HEALTHCHECK_SECONDS,
             server_header=False,
         )
         if settings.api_workers > 1:

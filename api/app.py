@@ -9,6 +9,7 @@ from anyio import CapacityLimiter, Semaphore, to_thread
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Lifespan
 
+from api import limits
 from api.dependencies import State
 from api.http import errors
 from api.http.fast_path import FastPath
@@ -31,19 +32,6 @@ from shared.runtime.redis_client import connect
 from shared.settings import Settings, read_settings
 from shared.versions.store import ModelStore
 from shared.versions.version_key import VersionKey
-
-_FIRST_LOOK_SECONDS = 5.0
-_PREDICT_THREADS = 1
-"""Large requests at once, per process: more would only take turns, and hold up the small ones."""
-_STREAM_THREADS = 4
-"""Event streams that ask Redis at once, per process. While it is frozen each holds its thread for
-the whole time-out; 150 of them on everybody's threads made GET /jobs wait for 3.6 s."""
-_REDIS_TURNS = 30
-"""Other calls that ask Redis at once, per process: fewer than the 40 threads that FastAPI has for
-all handlers, so that one that has its turn never waits for a thread."""
-_SWITCH_SECONDS = 0.0005
-"""Longest wait of the event loop for a thread that computes; Python's own is 5 ms. With a client
-that sends 10,000 rows without a pause, it halves the median for everybody else."""
 
 
 def start_app() -> ASGIApp:
@@ -94,8 +82,8 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
         try:
             with stop_flag() as stopping:
                 # So that a restart takes no request before it can answer it.
-                await to_thread.run_sync(watcher.wait_for_first_look, _FIRST_LOOK_SECONDS)
-                sys.setswitchinterval(_SWITCH_SECONDS)
+                await to_thread.run_sync(watcher.wait_for_first_look, limits.FIRST_LOOK_SECONDS)
+                sys.setswitchinterval(limits.SWITCH_SECONDS)
                 # What lives as long as the process: else each full collection, of which a request
                 # of 10,000 rows sets off several, looks at all the modules that are loaded.
                 gc.collect()
@@ -110,10 +98,10 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                     queue=queue,
                     processes=process_list,
                     batcher=Batcher(holder),
-                    predict_limiter=CapacityLimiter(_PREDICT_THREADS),
-                    metrics_limiter=CapacityLimiter(1),
-                    stream_limiter=CapacityLimiter(_STREAM_THREADS),
-                    redis_turns=Semaphore(_REDIS_TURNS),
+                    predict_limiter=CapacityLimiter(limits.PREDICT_THREADS),
+                    metrics_limiter=CapacityLimiter(limits.METRICS_THREADS),
+                    stream_limiter=CapacityLimiter(limits.STREAM_THREADS),
+                    redis_turns=Semaphore(limits.REDIS_TURNS),
                     stopping=stopping,
                 )
         finally:

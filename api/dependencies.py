@@ -8,6 +8,7 @@ import redis
 from anyio import CapacityLimiter, Semaphore, fail_after
 from fastapi import Depends, Request
 
+from api import limits
 from api.serving.batcher import Batcher
 from api.serving.predictor import ServedModelHolder
 from api.serving.replicas import ProcessList
@@ -17,8 +18,6 @@ from shared.jobs.store import JobStore
 from shared.settings import Settings
 from shared.versions.store import ModelStore
 from shared.versions.version_key import VersionKey
-
-_LONGEST_WAIT_SECONDS = 1.0
 
 
 class State(TypedDict):
@@ -71,7 +70,7 @@ async def _wait_for_turn(request: Request) -> AsyncIterator[None]:
     """
     turns: Semaphore = request.state["redis_turns"]
     try:
-        with fail_after(_LONGEST_WAIT_SECONDS):
+        with fail_after(limits.TURN_SECONDS):
             await turns.acquire()
     except TimeoutError:
         raise redis.TimeoutError("every turn to ask Redis is taken") from None

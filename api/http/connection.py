@@ -1,11 +1,107 @@
-"""One client's connection, and how it ends when its process is asked to stop."""
+"""One client's connection: how long the server waits for it, and how it ends with its process."""
 
 import asyncio
 import threading
+from typing import Any
 
-from api.http.patience import PatientConnection
+import orjson
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-_LAST_REQUEST_SECONDS = 0.5
+from api import limits
+from api.telemetry.metrics import SLOW_CLIENTS
+
+
+class PatientConnection(HttpToolsProtocol):
+    """uvicorn waits for ever for the rest of a request, and keeps a head, or requests that are sent
+    before the last one is answered, however many they are. Here each has a limit.
+
+    A look at each connection now and then costs a request nothing; a timer per request would.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._head_bytes = 0
+        self._looks = 0
+        self._seen: tuple[object, int] | None = None
+        self._look_later()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        cycle = self.cycle
+        super().data_received(data)
+        if self.cycle is not cycle or (cycle is not None and cycle.body):
+            self._head_bytes = 0
+            return
+        # A part of a head; or trailers or extensions of chunks, of which nobody sees the end.
+        self._head_bytes += len(data)
+        if self._head_bytes > limits.HEAD_BYTES and not self.transport.is_closing():
+            self._refuse(431, f"the head of a request may have {limits.HEAD_BYTES} bytes")
+
+    def on_headers_complete(self) -> None:
+        if len(self.pipeline) >= limits.PIPELINED_REQUESTS:
+            # The parser stops at it, and the connection is closed.
+            raise ValueError("too many requests were sent before the first was answered")
+        super().on_headers_complete()
+
+    def _look_later(self) -> None:
+        self._timer = self.loop.call_later(limits.LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        if self.transport.is_closing():
+            # Asked to close, but its client does not take what is left to send.
+            self.transport.abort()
+            return
+        waiting = self._waits_for()
+        seen, self._seen = self._seen, waiting
+        if waiting is None or seen is None or waiting[0] is not seen[0] or waiting[1] != seen[1]:
+            self._looks = 0
+        self._looks += 1
+        if waiting is None or self._looks < limits.LOOKS:
+            self._look_later()
+            return
+        SLOW_CLIENTS.inc()
+        if waiting[1]:
+            self.transport.abort()
+        elif self.scope is None:
+            self.transport.close()
+        else:
+            seconds = (limits.LOOKS - 1) * limits.LOOK_SECONDS
+            self._refuse(408, f"the request was not whole after {seconds:g} s; send it faster")
+
+    def _waits_for(self) -> tuple[object, int] | None:
+        """What this connection waits for its client to do: the same as long as nothing moves."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent:
+            return self.cycle, unsent
+        # Set while the client may ask again on a connection kept open; uvicorn ends that itself.
+        if self.timeout_keep_alive_task is not None:
+            return None
+        if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
+            return self.scope, 0
+        return None
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Closes the connection, with an answer where it cannot be mistaken for another request's.
+
+        A handler that waits for the body learns that the client has gone.
+        """
+        in_between = self.pipeline or (
+            self.cycle is not None
+            and self.cycle.response_started
+            and not self.cycle.response_complete
+        )
+        if not in_between:
+            body = orjson.dumps({self._error_name(): message})
+            head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: "
+            self.transport.write(STATUS_LINE[status] + head + b"%d\r\n\r\n" % len(body) + body)
+        self.transport.close()
+
+    def _error_name(self) -> str:
+        scope: dict[str, Any] = {**self.scope}
+        return "error" if scope.get("path", "").startswith("/v2/") else "detail"
 
 
 class Connection(PatientConnection):
@@ -36,6 +132,6 @@ class Connection(PatientConnection):
     def shutdown(self) -> None:
         """Called by uvicorn when it has stopped listening."""
         if self.cycle is None or self.cycle.response_complete:
-            self.loop.call_later(_LAST_REQUEST_SECONDS, super().shutdown)
+            self.loop.call_later(limits.LAST_REQUEST_SECONDS, super().shutdown)
         else:
             super().shutdown()

@@ -13,11 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match, Route
 
+from api import limits
 from api.http.responses import refuse_encoded
 from api.serving.refusals import MAX_ERRORS, shortened
 from shared.errors import BodyEncoded, LifeboatError
-
-RETRY_AFTER_SECONDS = 5
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +86,7 @@ async def _answer_nobody(_: Request, error: Exception) -> Response:
 
 def _answer(request: Request, status: int, message: str) -> JSONResponse:
     name = "error" if request.url.path.startswith("/v2/") else "detail"
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+    headers = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)} if status == 503 else None
     return JSONResponse({name: message}, status, headers)
 
 

@@ -5,24 +5,9 @@ import asyncio
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from api.serving.predictor import INLINE_BYTES
+from api import limits
 from api.telemetry import metrics
 from shared.errors import BodyTooLarge, Overloaded
-
-_DISCARD_BYTES = 64 * 1024 * 1024
-_DISCARD_SECONDS = 5.0
-"""How much of a refused body is read, so that its client gets to read the answer: one that is still
-sending when the connection is closed meets a reset instead."""
-
-_REQUEST_BYTES = 4096
-"""A request weighs as many bytes of work as its body has, and these: 64 KiB of passengers take the
-event loop 13 times as long as one passenger does."""
-_TURN_BYTES = 4 * 1024 * 1024
-"""Work that one turn of the event loop may take in: 1,000 small requests, about 60 ms."""
-_HELD_BODIES = 8
-"""Large bodies of the greatest length that may be in memory, while they come in or wait for the one
-thread that predicts them: 64 MiB by default, about 2 s of its work."""
-
 
 _REQUESTS, _BODIES = "requests at once", "large bodies"
 # From the start, so that a rate sees the first that is shed.
@@ -38,7 +23,7 @@ class Intake:
 
     def __init__(self, max_body_bytes: int) -> None:
         self._max_body_bytes = max_body_bytes
-        self._small_bytes = min(INLINE_BYTES, max_body_bytes)
+        self._small_bytes = min(limits.INLINE_BYTES, max_body_bytes)
         self._held_bytes = 0
         self._turn_bytes = 0
 
@@ -96,10 +81,10 @@ class Intake:
             asyncio.get_running_loop().call_soon(self._end_turn)
         # A large body is held instead: it does not take the event loop's time.
         if len(body) <= self._small_bytes:
-            self._turn_bytes += _REQUEST_BYTES + len(body)
+            self._turn_bytes += limits.REQUEST_BYTES + len(body)
         else:
-            self._turn_bytes += _REQUEST_BYTES
-        if self._turn_bytes > _TURN_BYTES:
+            self._turn_bytes += limits.REQUEST_BYTES
+        if self._turn_bytes > limits.TURN_BYTES:
             raise _overloaded(_REQUESTS)
 
     def _end_turn(self) -> None:
@@ -111,7 +96,7 @@ class Intake:
                 f"the body has more than {self._max_body_bytes} bytes, the most that are taken; "
                 "send less at once, or raise LIFEBOAT_MAX_BODY_BYTES"
             )
-        if self._held_bytes > _HELD_BODIES * self._max_body_bytes:
+        if self._held_bytes > limits.HELD_BODIES * self._max_body_bytes:
             raise _overloaded(_BODIES)
 
 
@@ -124,8 +109,8 @@ async def _discard(receive: Receive) -> None:
     """Reads on without keeping anything, up to a length and a time."""
     size = 0
     try:
-        async with asyncio.timeout(_DISCARD_SECONDS):
-            while size < _DISCARD_BYTES:
+        async with asyncio.timeout(limits.DISCARD_SECONDS):
+            while size < limits.DISCARD_BYTES:
                 message = await receive()
                 size += len(message.get("body", b""))
                 more = message.get("more_body", False)

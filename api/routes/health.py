@@ -7,21 +7,18 @@ from anyio import CapacityLimiter, move_on_after, to_thread
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from api import limits
 from api.dependencies import (
     HolderDep,
     JobStoreDep,
     MetricsLimiterDep,
     WatcherDep,
 )
-from api.http.errors import RETRY_AFTER_SECONDS
 from api.http.key import ApiKeyRequired
 from api.schemas import KEY_NEEDED, Live, Readiness
 from api.telemetry.exposition import exposition
 from shared.jobs.durations import JobStatistics
 from shared.jobs.store import JobStore
-
-_REDIS_SECONDS = 0.5
-"""Longest wait of `/metrics` for what Redis has to tell."""
 
 router = APIRouter(tags=["operations"])
 
@@ -41,7 +38,7 @@ async def get_ready(response: Response, holder: HolderDep, watcher: WatcherDep) 
     version = holder.version
     if version is None:
         response.status_code = 503
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        response.headers["Retry-After"] = str(limits.RETRY_AFTER_SECONDS)
     return Readiness(
         status="ready" if version else "no model yet",
         model_version=version,
@@ -70,6 +67,6 @@ async def get_metrics(
 
 
 async def _statistics(jobs: JobStore, limiter: CapacityLimiter) -> JobStatistics | None:
-    with move_on_after(_REDIS_SECONDS), suppress(redis.RedisError):
+    with move_on_after(limits.METRICS_SECONDS), suppress(redis.RedisError):
         return await to_thread.run_sync(jobs.statistics, abandon_on_cancel=True, limiter=limiter)
     return None

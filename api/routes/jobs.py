@@ -13,6 +13,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
+from api import limits
 from api.dependencies import (
     JobQueueDep,
     JobStoreDep,
@@ -37,8 +38,6 @@ from shared.jobs.job import Job
 from shared.jobs.store import KEEP_JOBS, JobStore, Origin
 from shared.runtime import log_context, tracing
 
-_LOOK_SECONDS = 0.2
-_PING_SECONDS = 15.0
 _EVENT_ID = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")
 
 log = logging.getLogger(__name__)
@@ -126,7 +125,7 @@ async def _events(
                 yield f"id: {after}\ndata: {job.model_dump_json()}\n\n"
             if job.has_ended:
                 return
-            if time.monotonic() - pinged > _PING_SECONDS:
+            if time.monotonic() - pinged > limits.EVENTS_PING_SECONDS:
                 pinged = time.monotonic()
                 # Ends the stream when Redis was emptied and the job with it.
                 job = await to_thread.run_sync(jobs.get, job.job_id, limiter=limiter)
@@ -135,4 +134,4 @@ async def _events(
             return
         except redis.RedisError:
             yield ": Redis does not answer\n\n"
-        await anyio.sleep(_LOOK_SECONDS)
+        await anyio.sleep(limits.EVENTS_SECONDS)

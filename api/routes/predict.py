@@ -5,10 +5,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter
 
+from api import limits
 from api.dependencies import State
 from api.http.responses import BytesResponse, refuse_encoded
 from api.schemas import BODY, INVALID, NO_MODEL, PREDICTED, Predictions
-from api.serving.predictor import INLINE_BYTES, Predicted, predict, records, served_model
+from api.serving.predictor import Predicted, predict, records, served_model
 from api.serving.refusals import explain
 from shared.schema.decoder import REFUSED, to_columns
 from shared.schema.passenger import EXAMPLES, LABEL, Passenger
@@ -44,7 +45,7 @@ async def post_predict(request: Request) -> Response:
     state: State = request.scope["state"]
     limiter, max_rows = state["predict_limiter"], state["settings"].max_rows
     try:
-        if len(body) <= INLINE_BYTES:
+        if len(body) <= limits.INLINE_BYTES:
             predicted = await state["batcher"].predict(records(body, max_rows))
             answer = predicted.json()
         else:
