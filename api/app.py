@@ -35,18 +35,18 @@ from shared.versions.version_key import VersionKey
 
 
 def start_app() -> ASGIApp:
-    """The application of a process of its own, which tells by its log why it cannot start.
+    """Return the application of a process of its own, whose log says why it cannot start.
 
-    The parent prints what a child raises, in no shape of ours.
+    Without it the parent would print what a child raises, in a shape of its own.
     """
     log_uncaught()
     return create_app(read_settings())
 
 
 def create_app(settings: Settings, lifespan: Lifespan[FastAPI] | None = None) -> ASGIApp:
-    """The ASGI application; nothing is opened before its lifespan starts.
+    """Return the ASGI application; it opens nothing before its lifespan starts.
 
-    `lifespan` gives the handlers their state; a test that has its own passes it.
+    `lifespan` gives the handlers their state; a test passes its own.
     """
     api = FastAPI(
         title="Lifeboat",
@@ -54,7 +54,7 @@ def create_app(settings: Settings, lifespan: Lifespan[FastAPI] | None = None) ->
         version="0.1.0",
         lifespan=lifespan or _lifespan(settings),
         exception_handlers=errors.HANDLERS,
-        # The address of such a redirect would be whatever the request named as its host.
+        # Such a redirect would lead to the host that the request names, whatever that is.
         redirect_slashes=False,
     )
     for routes in (predict, v2, jobs, models, processes, health, page):
@@ -81,11 +81,11 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
         background.start()
         try:
             with stop_flag() as stopping:
-                # So that a restart takes no request before it can answer it.
+                # A process that starts takes no request before it can answer it.
                 await to_thread.run_sync(watcher.wait_for_first_look, limits.FIRST_LOOK_SECONDS)
                 sys.setswitchinterval(limits.SWITCH_SECONDS)
-                # What lives as long as the process: else each full collection, of which a request
-                # of 10,000 rows sets off several, looks at all the modules that are loaded.
+                # All that is loaded lives as long as the process. Without this, each full
+                # collection would look at it, and a request of 10,000 rows sets off several.
                 gc.collect()
                 gc.freeze()
                 yield State(

@@ -1,4 +1,4 @@
-"""What a handler may ask for, as `Annotated` aliases. Made in the lifespan of `app.py`."""
+"""What a handler may ask for, as `Annotated` aliases; the lifespan in `app.py` makes it."""
 
 import threading
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ from shared.versions.version_key import VersionKey
 
 
 class State(TypedDict):
-    """What lives as long as the process; Starlette puts it into `request.state`."""
+    """What lives as long as the process. Starlette puts it into `request.state`."""
 
     settings: Settings
     holder: ServedModelHolder
@@ -40,7 +40,7 @@ class State(TypedDict):
 
 
 def _from_state(name: str) -> Any:
-    # async, because FastAPI runs a plain function in a thread: too slow for the predict path.
+    # async, because FastAPI runs a plain function in a thread, which costs more than a prediction.
     async def read(request: Request) -> object:
         return request.state[name]
 
@@ -60,13 +60,13 @@ StreamLimiterDep = Annotated[CapacityLimiter, _from_state("stream_limiter")]
 
 
 async def _wait_for_turn(request: Request) -> AsyncIterator[None]:
-    """Lets so many calls ask Redis at once; those behind them wait for a second at most.
+    """Let a limited number of calls ask Redis at once; the calls behind them wait for a second.
 
-    While Redis is frozen each call takes its time-out, and a queue of them would wait for that many
-    times over.
+    While Redis is frozen, each call takes its whole time-out. A queue of calls without a limit
+    would wait for many time-outs.
 
     Raises:
-        redis.TimeoutError: no turn came; answered as if Redis had been asked.
+        redis.TimeoutError: No turn came. The API answers as if it had asked Redis.
     """
     turns: Semaphore = request.state["redis_turns"]
     try:
@@ -80,5 +80,5 @@ async def _wait_for_turn(request: Request) -> AsyncIterator[None]:
         turns.release()
 
 
-# Over when the handler is, not when the answer is sent: a stream's answer takes as long as the job.
+# The turn ends with the handler, not with the answer: a stream's answer takes as long as its job.
 RedisTurn = Depends(_wait_for_turn, scope="function")

@@ -12,10 +12,11 @@ from api.telemetry.metrics import SLOW_CLIENTS
 
 
 class PatientConnection(HttpToolsProtocol):
-    """uvicorn waits for ever for the rest of a request, and keeps a head, or requests that are sent
-    before the last one is answered, however many they are. Here each has a limit.
+    """A connection of uvicorn's with limits on what it waits for and what it keeps.
 
-    A look at each connection now and then costs a request nothing; a timer per request would.
+    uvicorn waits for ever for the rest of a request. It keeps a head of any length, and any number
+    of requests that are sent before the last request is answered. A look at each connection now and
+    then costs a request nothing, as a timer per request would not.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -35,14 +36,18 @@ class PatientConnection(HttpToolsProtocol):
         if self.cycle is not cycle or (cycle is not None and cycle.body):
             self._head_bytes = 0
             return
-        # A part of a head; or trailers or extensions of chunks, of which nobody sees the end.
+        # A part of a head; or trailers or extensions of chunks, which nobody sees the end of.
         self._head_bytes += len(data)
         if self._head_bytes > limits.HEAD_BYTES and not self.transport.is_closing():
-            self._refuse(431, f"the head of a request may have {limits.HEAD_BYTES} bytes")
+            self._refuse(
+                431,
+                f"the head of a request may have {limits.HEAD_BYTES} bytes, and this head has "
+                "more; send fewer or shorter headers",
+            )
 
     def on_headers_complete(self) -> None:
         if len(self.pipeline) >= limits.PIPELINED_REQUESTS:
-            # The parser stops at it, and the connection is closed.
+            # The parser stops at this error, and uvicorn closes the connection.
             raise ValueError("too many requests were sent before the first was answered")
         super().on_headers_complete()
 
@@ -51,7 +56,7 @@ class PatientConnection(HttpToolsProtocol):
 
     def _look(self) -> None:
         if self.transport.is_closing():
-            # Asked to close, but its client does not take what is left to send.
+            # The connection was asked to close, but its client does not take what is left.
             self.transport.abort()
             return
         waiting = self._waits_for()
@@ -72,11 +77,11 @@ class PatientConnection(HttpToolsProtocol):
             self._refuse(408, f"the request was not whole after {seconds:g} s; send it faster")
 
     def _waits_for(self) -> tuple[object, int] | None:
-        """What this connection waits for its client to do: the same as long as nothing moves."""
+        """Return what the client is to do next, the same value as long as nothing moves."""
         unsent = self.transport.get_write_buffer_size()
         if unsent:
             return self.cycle, unsent
-        # Set while the client may ask again on a connection kept open; uvicorn ends that itself.
+        # Set while the connection is kept open between two requests; uvicorn ends that wait.
         if self.timeout_keep_alive_task is not None:
             return None
         if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
@@ -84,7 +89,7 @@ class PatientConnection(HttpToolsProtocol):
         return None
 
     def _refuse(self, status: int, message: str) -> None:
-        """Closes the connection, with an answer where it cannot be mistaken for another request's.
+        """Close the connection, with an answer if no client can take it for another request's.
 
         A handler that waits for the body learns that the client has gone.
         """
@@ -105,12 +110,13 @@ class PatientConnection(HttpToolsProtocol):
 
 
 class Connection(PatientConnection):
-    """uvicorn's own, without its loss of requests that cross with the closing of a connection.
+    """A connection that loses no request while its process stops.
 
     uvicorn closes idle connections at once. A client that keeps a connection busy is idle for an
-    instant after each answer, and what it sends in the next is lost. Here every answer says
-    `Connection: close` from the signal on, and an idle connection may bring one more request for
-    half a second. Left is the client that sends after a longer pause, in the moment of closing.
+    instant after each answer, and uvicorn loses what the client sends in the next. Here every
+    answer says `Connection: close` from the signal on, and an idle connection may bring one more
+    request for half a second. Only a client that sends after a longer pause, in the moment of
+    closing, still loses a request.
     """
 
     @property
@@ -121,7 +127,7 @@ class Connection(PatientConnection):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if self._stopping:
-            # Accepted before the signal, and made after uvicorn went through its connections.
+            # uvicorn accepted it before the signal, and went through its connections before now.
             self.shutdown()
 
     def on_headers_complete(self) -> None:
@@ -130,7 +136,7 @@ class Connection(PatientConnection):
             self.cycle.keep_alive = False
 
     def shutdown(self) -> None:
-        """Called by uvicorn when it has stopped listening."""
+        """Close an idle connection after a pause; uvicorn calls this when it stops listening."""
         if self.cycle is None or self.cycle.response_complete:
             self.loop.call_later(limits.LAST_REQUEST_SECONDS, super().shutdown)
         else:

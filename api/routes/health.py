@@ -25,7 +25,7 @@ router = APIRouter(tags=["operations"])
 
 @router.get("/health/live")
 async def get_live() -> Live:
-    """The process answers."""
+    """Say that the process answers."""
     return Live()
 
 
@@ -34,7 +34,7 @@ async def get_live() -> Live:
     responses={503: {"model": Readiness, "description": "No model is loaded yet."}},
 )
 async def get_ready(response: Response, holder: HolderDep, watcher: WatcherDep) -> Readiness:
-    """200 once a model is loaded. Redis is reported and never a reason to be unready."""
+    """Answer 200 once a model is loaded. Redis is reported, and never a reason to be unready."""
     version = holder.version
     if version is None:
         response.status_code = 503
@@ -56,9 +56,9 @@ async def get_ready(response: Response, holder: HolderDep, watcher: WatcherDep) 
 async def get_metrics(
     holder: HolderDep, watcher: WatcherDep, jobs: JobStoreDep, limiter: MetricsLimiterDep
 ) -> Response:
-    """What is read from Redis is missing while Redis does not answer."""
+    """Return the metrics; without what is read from Redis while Redis does not answer."""
     statistics = await _statistics(jobs, limiter) if watcher.redis_answers else None
-    # A thread of its own: the others may all be waiting for Redis.
+    # The limiter is its own, because all other threads may be waiting for Redis.
     text = await to_thread.run_sync(exposition, holder.version, statistics, limiter=limiter)
     return Response(
         text,

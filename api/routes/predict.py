@@ -20,7 +20,7 @@ _BODY = {
     "required": True,
     "content": {
         "application/json": {
-            # Whole and in place: a reference would point to where OpenAPI keeps no schemas.
+            # Whole and in place: a reference would point to a place where OpenAPI has no schemas.
             "schema": {"type": "array", "items": TypeAdapter(Passenger).json_schema()},
             "example": EXAMPLES,
         },
@@ -32,14 +32,15 @@ _BODY = {
     "/predict",
     response_model=Predictions,
     responses=PREDICTED | BODY | INVALID | NO_MODEL,
-    # The name of what is predicted, for whoever shows it to people.
+    # The name of what is predicted, for clients that show it to people.
     openapi_extra={"requestBody": _BODY, "x-label": LABEL},
 )
 async def post_predict(request: Request) -> Response:
-    """Predicts for each record of the list, in the order given.
+    """Predict for each record of the list, in the order given.
 
-    The body is read raw: FastAPI's own way makes an object per record, and answers 500 to some
-    bodies that are no valid JSON. It asks for no dependencies, so that the fast path can call it.
+    The handler reads the body raw: FastAPI's own way makes an object per record, and answers 500
+    to some bodies that are not valid JSON. It asks for no dependencies, which the fast path would
+    skip.
     """
     body: bytes = request.scope["body"]
     state: State = request.scope["state"]
@@ -52,7 +53,7 @@ async def post_predict(request: Request) -> Response:
             predicted, answer = await to_thread.run_sync(_predict, body, state, limiter=limiter)
     except REFUSED as error:
         refuse_encoded(request)
-        # This takes longer than a prediction, also for a small body.
+        # Explaining takes longer than a prediction, even for a small body.
         detail = await to_thread.run_sync(explain, body, error, max_rows, limiter=limiter)
         return JSONResponse({"detail": detail}, 422)
     return BytesResponse(
