@@ -4,7 +4,7 @@ import pytest
 import redis
 from pydantic import SecretStr, ValidationError
 
-from shared.settings import Settings
+from shared.settings import Settings, explanations
 
 
 def test_without_a_variable_everything_runs_on_this_machine() -> None:
@@ -82,6 +82,25 @@ def test_a_key_that_is_set_but_empty_does_not_leave_the_api_open(
         Settings()
 
 
+@pytest.mark.parametrize(
+    ("variable", "text", "said"),
+    [
+        ("API_KEY", "", "LIFEBOAT_API_KEY: expected a key, found an empty value"),
+        ("REDIS_URL", "http://:sesame@other", "LIFEBOAT_REDIS_URL: expected a URL like redis://"),
+        ("LOG_LEVEL", "LOUD", "LIFEBOAT_LOG_LEVEL: Input should be 'DEBUG', 'INFO', "),
+        ("API_KEY_FILE", "nowhere", "LIFEBOAT_API_KEY_FILE: nowhere cannot be read: No such file"),
+    ],
+)
+def test_a_wrong_setting_is_explained_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, said: str
+) -> None:
+    monkeypatch.setenv(f"LIFEBOAT_{variable}", text)
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    (sentence,) = explanations(refused.value)
+    assert sentence.startswith(said) and "sesame" not in sentence
+
+
 @pytest.mark.parametrize("key", KEYS)
 def test_a_key_can_come_from_a_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, key: str
@@ -96,7 +115,7 @@ def test_a_key_can_come_from_a_file(
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "No such file"), (b"", "is empty"), (b" \n", "is empty"), (b"\xff", "no text")],
+    [(None, "No such file"), (b"", "is empty"), (b" \n", "is empty"), (b"\xff", "not text")],
 )
 def test_a_key_file_that_holds_no_key_does_not_leave_the_api_open(
     tmp_path: Path, key: str, content: bytes | None, reason: str
