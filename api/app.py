@@ -22,16 +22,12 @@ from api.serving.replicas import ProcessList
 from api.serving.watcher import Watcher
 from api.telemetry import counting
 from api.v2 import routes as v2
-from shared.jobs.queue import JobQueue, celery_application
-from shared.jobs.store import JobStore
+from shared import resources
 from shared.jobs.watch import JobWatch
 from shared.runtime import tracing
 from shared.runtime.background import Background
 from shared.runtime.log import log_uncaught
-from shared.runtime.redis_client import connect
 from shared.settings import Settings, read_settings
-from shared.versions.store import ModelStore
-from shared.versions.version_key import VersionKey
 
 
 def start_app() -> ASGIApp:
@@ -68,15 +64,11 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         tracing.start("lifeboat-api")
-        url = settings.redis_url_with_password()
-        client = connect(url)
-        celery = celery_application(url)
-        version_key, holder = VersionKey(client), ServedModelHolder()
-        store = ModelStore(settings.models_dir, settings.signing_key)
-        process_list = ProcessList(client)
-        watcher = Watcher(version_key, store, holder, process_list)
-        job_store, queue = JobStore(client), JobQueue(celery, client)
-        job_watch = JobWatch(job_store, queue)
+        own = resources.build(settings)
+        holder = ServedModelHolder()
+        process_list = ProcessList(own.redis)
+        watcher = Watcher(own.version_key, own.models, holder, process_list)
+        job_watch = JobWatch(own.jobs, own.queue)
         background = Background(watcher.watch, job_watch.watch, counting.keep_flushing)
         background.start()
         try:
@@ -92,10 +84,10 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                     settings=settings,
                     holder=holder,
                     watcher=watcher,
-                    models=store,
-                    version_key=version_key,
-                    jobs=job_store,
-                    queue=queue,
+                    models=own.models,
+                    version_key=own.version_key,
+                    jobs=own.jobs,
+                    queue=own.queue,
                     processes=process_list,
                     batcher=Batcher(holder),
                     predict_limiter=CapacityLimiter(limits.PREDICT_THREADS),
@@ -108,7 +100,6 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
             await to_thread.run_sync(background.stop)
             counting.flush()
             await to_thread.run_sync(tracing.stop)
-            celery.close()
-            client.close()
+            own.close()
 
     return lifespan

@@ -6,8 +6,8 @@ It vouches for what is there now, so run it while nobody but you can have writte
 import sys
 
 from shared.errors import VersionNotFound, VersionNotServable
+from shared.resources import model_store
 from shared.settings import Settings
-from shared.versions.store import ModelStore
 
 
 def main() -> int:
@@ -16,7 +16,7 @@ def main() -> int:
     if settings.signing_key is None:
         print("there is nothing to sign with: set LIFEBOAT_SIGNING_KEY", file=sys.stderr)
         return 2
-    store = ModelStore(settings.models_dir, settings.signing_key)
+    store = model_store(settings)
     refused = False
     for version in store.versions():
         try:

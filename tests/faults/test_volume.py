@@ -97,7 +97,7 @@ class Running:
         assert before is not None
         job = self.api.wait_for_end(self.api.run_pipeline())
         assert (job["status"], job["stage"], job["attempts"]) == ("failed", "publish", 1), job
-        assert job["error"] == f"the models volume does not take the version: {reason}"
+        assert job["error"] == f"the models volume did not accept the version: {reason}"
         assert self.stack.redis.client.get(ACTIVE_JOB) is None
         assert self.api.version() == before
 
