@@ -30,6 +30,7 @@ from shared.runtime.background import Background
 from shared.runtime.log import log_uncaught
 from shared.runtime.redis_client import connect
 from shared.settings import Settings, read_settings
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from shared.versions.version_key import VersionKey
 
@@ -86,7 +87,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
         client = connect(url)
         celery = celery_application(url)
         version_key, holder = VersionKey(client), ServedModelHolder()
-        store = ModelStore(settings.models_dir, settings.signing_key)
+        store = ModelStore(LocalStorage(settings.models_dir), settings.signing_key)
         process_list = ProcessList(client)
         watcher = Watcher(version_key, store, holder, process_list)
         job_store, queue = JobStore(client), JobQueue(celery, client)

@@ -12,6 +12,7 @@ from shared.jobs.watch import JobWatch
 from shared.runtime.background import Background
 from shared.runtime.redis_client import connect
 from shared.settings import Settings
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from shared.versions.version_key import VersionKey
 
@@ -34,7 +35,7 @@ class MainProcess:
         self._jobs = JobStore(client)
         self._queue = JobQueue(celery_application(url), client)
         self._version_key = VersionKey(client)
-        self._models = ModelStore(settings.models_dir, settings.signing_key)
+        self._models = ModelStore(LocalStorage(settings.models_dir), settings.signing_key)
         self._worker = ""
         self._ended = threading.Event()
         self._background = Background(

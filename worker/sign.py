@@ -7,6 +7,7 @@ import sys
 
 from shared.errors import VersionNotFound, VersionNotServable
 from shared.settings import Settings
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 
 
@@ -16,7 +17,7 @@ def main() -> int:
     if settings.signing_key is None:
         print("there is nothing to sign with: set LIFEBOAT_SIGNING_KEY", file=sys.stderr)
         return 2
-    store = ModelStore(settings.models_dir, settings.signing_key)
+    store = ModelStore(LocalStorage(settings.models_dir), settings.signing_key)
     refused = False
     for version in store.versions():
         try:

@@ -15,6 +15,7 @@ from shared.runtime import tracing
 from shared.runtime.log_context import about_job, request_id
 from shared.runtime.redis_client import connect
 from shared.versions.manifest import Manifest
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from shared.versions.version_key import VersionKey
 from worker.attempt import JobRun
@@ -29,7 +30,7 @@ def train(task: "Task[[str], None]", job_id: str) -> None:
     """Looks at a job; returns at once if it is not queued (any more)."""
     client = connect(settings.redis_url_with_password())
     jobs, version_key = JobStore(client), VersionKey(client)
-    models = ModelStore(settings.models_dir, settings.signing_key)
+    models = ModelStore(LocalStorage(settings.models_dir), settings.signing_key)
     worker = worker_name(str(task.request.hostname), os.getppid())
     with about_job(job_id):
         try:
@@ -57,11 +58,11 @@ def train(task: "Task[[str], None]", job_id: str) -> None:
 
 def _execute(run: JobRun, models: ModelStore, version_key: VersionKey) -> None:
     # Here, because the main process imports this module too and needs no scikit-learn.
-    from worker.training.stages import run_pipeline
+    from worker.training.stages import run_stages
 
     published: Manifest | None = None
     try:
-        published = run_pipeline(
+        published = run_stages(
             run,
             training_data=settings.training_data,
             model_store=models,
