@@ -15,6 +15,8 @@ from shared.versions.storage.base import KeyExists, KeyNotFound, Storage
 _STAGING_PREFIX = ".staging-"
 """Begins the name of the folder in which earlier releases prepared a version."""
 
+_REMEDY = "restore it from a backup, or choose another version"
+
 KEEP_REJECTED_VERSIONS = 3
 
 
@@ -207,10 +209,7 @@ class ModelStore:
                 reason = "is missing"
         except OSError as error:
             reason = f"cannot be read ({error.strerror or error})"
-        raise VersionNotServable(
-            f"model version {version}: {name} {reason}; restore it from a backup, or choose "
-            "another version from GET /models"
-        )
+        raise VersionNotServable(f"model version {version}: {name} {reason}; {_REMEDY}")
 
     def _read_described(self, manifest: Manifest, name: str) -> bytes:
         version = manifest.model_version
@@ -218,7 +217,7 @@ class ModelStore:
         if _digest(content) != manifest.files.get(name):
             raise VersionNotServable(
                 f"model version {version}: {name} is not the file that its manifest describes; "
-                "restore it from a backup, or choose another version from GET /models"
+                f"{_REMEDY}"
             )
         return content
 
@@ -259,11 +258,13 @@ def _parsed(version: str, content: bytes, key: SecretStr | None) -> Manifest:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise VersionNotServable(
-            f"model version {version}: {MANIFEST_FILE} is damaged: {where}: {first['msg']}"
+            f"model version {version}: {MANIFEST_FILE} is damaged: {where}: {first['msg']}; "
+            f"{_REMEDY}"
         ) from error
     if manifest.model_version != version:
         raise VersionNotServable(
-            f"model version {version}: its manifest is that of {manifest.model_version}"
+            f"model version {version}: {MANIFEST_FILE} is that of {manifest.model_version}; "
+            f"{_REMEDY}"
         )
     return manifest
 
