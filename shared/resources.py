@@ -10,6 +10,7 @@ from shared.jobs.queue import JobQueue, celery_application
 from shared.jobs.store import JobStore
 from shared.runtime.redis_client import connect
 from shared.settings import Settings
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from shared.versions.version_key import VersionKey
 
@@ -54,4 +55,4 @@ def build(settings: Settings) -> Resources:
 
 def model_store(settings: Settings) -> ModelStore:
     """Build the store of model versions, for a program that needs no Redis."""
-    return ModelStore(settings.models_dir, settings.signing_key)
+    return ModelStore(LocalStorage(settings.models_dir), settings.signing_key)

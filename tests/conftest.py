@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from tests.support.processes import Stack
 from tests.support.versions import TRAINING_DATA
@@ -73,7 +74,7 @@ def models_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def model_store(models_dir: Path) -> ModelStore:
-    return ModelStore(models_dir)
+    return ModelStore(LocalStorage(models_dir))
 
 
 def _write_table(path: Path, *, rows: int) -> Path:

@@ -62,11 +62,11 @@ def train(task: "Task[[str], None]", job_id: str) -> None:
 
 def _run(attempt: Attempt, own: Resources) -> None:
     # Imported here, because the main process imports this module too and needs no scikit-learn.
-    from worker.training.stages import run_pipeline
+    from worker.training.stages import run_stages
 
     published: Manifest | None = None
     try:
-        published = run_pipeline(
+        published = run_stages(
             attempt,
             training_data=settings.training_data,
             model_store=own.models,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.runtime.redis_keys import ACTIVE_JOB, VERSION
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from tests.support.processes import Api, Process, Stack, wait_for
 from tests.support.versions import publish
@@ -80,7 +81,7 @@ class Running:
         self.volume = volume
         self.stack = Stack(folder, training_data=training_data)
         self.stack.models_dir = volume.models_dir
-        self.store = ModelStore(volume.models_dir)
+        self.store = ModelStore(LocalStorage(volume.models_dir))
         self.older, self.newer = (publish(volume.models_dir, roc_auc=0.5) for _ in range(2))
         self.choose(self.newer)
         self.api: Api = self.stack.start_api()

@@ -15,6 +15,7 @@ from shared.jobs.store import Origin
 from shared.runtime import log_context
 from shared.settings import Settings
 from shared.versions.manifest import Manifest
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from shared.versions.version_key import VersionKey
 from tests.support.manifests import VERSION, manifest, write_manifest
@@ -85,15 +86,16 @@ class World:
     def train(self, pipeline: Callable[..., Manifest]) -> None:
         """Runs the task with that in place of the pipeline."""
 
-        def run_pipeline(*arguments: object, **options: object) -> Manifest:
+        def run_stages(*arguments: object, **options: object) -> Manifest:
             self.runs += 1
             return pipeline(*arguments, **options)
 
-        self._patch.setattr("worker.training.stages.run_pipeline", run_pipeline)
+        self._patch.setattr("worker.training.stages.run_stages", run_stages)
         tasks.train(JOB_ID)
 
     def versions(self) -> set[str]:
-        return {version.model_version for version in ModelStore(self.models_dir).manifests()}
+        store = ModelStore(LocalStorage(self.models_dir))
+        return {version.model_version for version in store.manifests()}
 
 
 @pytest.fixture
@@ -195,7 +197,7 @@ def test_the_gate_compares_with_the_key_and_else_with_the_last_choice(world: Wor
     chosen, keyed = publish(world.models_dir), publish(world.models_dir)
     damaged = "20260101-000000-aaaaaa"
     write_manifest(world.models_dir, damaged)
-    ModelStore(world.models_dir).set_current(chosen)
+    ModelStore(LocalStorage(world.models_dir)).set_current(chosen)
     # The API serves on what was chosen last when the key names nothing that it can serve.
     for key in (keyed, None, AWAY, damaged, "nonsense"):
         world.key.version = key
@@ -209,7 +211,7 @@ OLD = [f"2025010{day}-000000-aaaaaa" for day in range(1, 4)]
 def test_after_a_run_old_versions_go_but_not_the_served_and_the_chosen_ones(world: World) -> None:
     for version in OLD:
         write_manifest(world.models_dir, version)
-    ModelStore(world.models_dir).set_current(OLD[0])
+    ModelStore(LocalStorage(world.models_dir)).set_current(OLD[0])
     world.key.version = OLD[1]
     world.train(publishes(world.models_dir))
     assert world.versions() == {OLD[0], OLD[1], VERSION}
@@ -220,7 +222,7 @@ def test_after_a_run_unwanted_versions_go_but_not_the_served_and_the_chosen_ones
 ) -> None:
     for version in OLD:
         write_manifest(world.models_dir, version, "rejected")
-    ModelStore(world.models_dir).set_current(OLD[0])
+    ModelStore(LocalStorage(world.models_dir)).set_current(OLD[0])
     world.key.version = OLD[1]
     world.jobs.unwanted = {*OLD, "20250109-000000-aaaaaa"}
     world.train(publishes(world.models_dir))
