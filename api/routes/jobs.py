@@ -21,7 +21,7 @@ from api.dependencies import (
     StoppingDep,
     StreamLimiterDep,
 )
-from api.schemas import (
+from api.schemas.answers import (
     ACCEPTED,
     JOB_ENDED,
     KEY_NEEDED,

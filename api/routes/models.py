@@ -5,7 +5,7 @@ import logging
 from fastapi import APIRouter, Response
 
 from api.dependencies import ApiKeyRequired, HolderDep, ModelStoreDep, RedisTurn, VersionKeyDep
-from api.schemas import (
+from api.schemas.answers import (
     BODY,
     BUSY,
     KEY_NEEDED,

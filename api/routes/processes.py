@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from api.dependencies import ProcessListDep, RedisTurn
-from api.schemas import NO_REDIS, Process, Processes
+from api.schemas.answers import NO_REDIS, Process, Processes
 
 router = APIRouter(tags=["operations"], responses=NO_REDIS, dependencies=[RedisTurn])
 

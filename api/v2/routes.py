@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 
 from api.dependencies import HolderDep, State
 from api.http.responses import BytesResponse, refuse_encoded
-from api.schemas import (
+from api.schemas.answers import (
     BAD_TENSORS,
     BODY_V2,
     BUSY_V2,

@@ -1,4 +1,4 @@
-"""The whole product on this machine, without Docker: `python -m local.run`, or `make run`."""
+"""The whole product on this machine, without Docker: `python -m local`, or `make run`."""
 
 import contextlib
 import os
