@@ -5,7 +5,8 @@ import logging
 from fastapi import APIRouter, Response
 
 from api.dependencies import ApiKeyRequired, HolderDep, ModelStoreDep, RedisTurn, VersionKeyDep
-from api.schemas.answers import (
+from api.schemas.answers import ModelChoice, Models, ModelVersion
+from api.schemas.documented import (
     BODY,
     BUSY,
     KEY_NEEDED,
@@ -14,12 +15,8 @@ from api.schemas.answers import (
     NO_REDIS,
     NO_VERSION,
     NOT_SERVABLE,
-    ModelChoice,
-    Models,
-    ModelVersion,
-    PlotName,
-    VersionName,
 )
+from api.schemas.parameters import PlotName, VersionName
 from shared.versions.manifest import Manifest
 from shared.versions.store import ModelStore
 

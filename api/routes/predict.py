@@ -7,7 +7,8 @@ from pydantic import TypeAdapter
 
 from api.dependencies import State
 from api.http.responses import BytesResponse, refuse_encoded
-from api.schemas.answers import BODY, INVALID, NO_MODEL, PREDICTED, Predictions
+from api.schemas.answers import Predictions
+from api.schemas.documented import BODY, INVALID, NO_MODEL, PREDICTED
 from api.serving.predictor import INLINE_BYTES, Predicted, predict, records, served_model
 from api.serving.refusals import explain
 from shared.schema.decoder import REFUSED, to_columns

@@ -3,7 +3,8 @@
 from fastapi import APIRouter
 
 from api.dependencies import ProcessListDep, RedisTurn
-from api.schemas.answers import NO_REDIS, Process, Processes
+from api.schemas.answers import Process, Processes
+from api.schemas.documented import NO_REDIS
 
 router = APIRouter(tags=["operations"], responses=NO_REDIS, dependencies=[RedisTurn])
 
