@@ -17,8 +17,8 @@ from api.http.stopping import stop_flag
 from api.http.traced import Traced
 from api.routes import health, jobs, models, page, predict, processes
 from api.serving.batcher import Batcher
-from api.serving.predictor import ServedModelHolder
 from api.serving.replicas import ProcessList
+from api.serving.served_model import ServedModelHolder
 from api.serving.watcher import Watcher
 from api.telemetry import counting
 from api.v2 import routes as v2

@@ -12,8 +12,8 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from pydantic import SecretStr
 
 from api.serving.batcher import Batcher
-from api.serving.predictor import ServedModelHolder
 from api.serving.replicas import ProcessList
+from api.serving.served_model import ServedModelHolder
 from api.serving.watcher import Watcher
 from shared.errors import KeyMissing, KeyWrong
 from shared.jobs.queue import JobQueue

@@ -9,8 +9,9 @@ from api.dependencies import State
 from api.http.responses import BytesResponse, refuse_encoded
 from api.schemas.answers import Predictions
 from api.schemas.documented import BODY, INVALID, NO_MODEL, PREDICTED
-from api.serving.predictor import INLINE_BYTES, Predicted, predict, records, served_model
+from api.serving.predictor import INLINE_BYTES, Predicted, predict, records
 from api.serving.refusals import explain
+from api.serving.served_model import served_model
 from shared.schema.decoder import REFUSED, to_columns
 from shared.schema.passenger import EXAMPLES, LABEL, Passenger
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import redis
 
-from api.serving.predictor import ServedModel, ServedModelHolder
 from api.serving.replicas import ProcessList
+from api.serving.served_model import ServedModel, ServedModelHolder
 from api.telemetry import metrics, process_files
 from shared.errors import VersionNotFound, VersionNotServable
 from shared.versions.store import ModelStore

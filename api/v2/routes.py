@@ -19,7 +19,8 @@ from api.schemas.open_inference import (
     TensorMetadata,
 )
 from api.schemas.parameters import VersionName
-from api.serving.predictor import INLINE_BYTES, ServedModel, predict, served_model
+from api.serving.predictor import INLINE_BYTES, predict
+from api.serving.served_model import ServedModel, served_model
 from api.v2.messages import EXAMPLE, HEADER_LENGTH, INPUTS, MODEL_NAME, OUTPUTS, read, written
 from shared.errors import BadTensors, ModelNotFound
 

@@ -16,8 +16,8 @@ from starlette.types import Lifespan
 from api.app import create_app
 from api.dependencies import State
 from api.serving.batcher import Batcher
-from api.serving.predictor import ServedModel, ServedModelHolder
 from api.serving.replicas import ProcessList
+from api.serving.served_model import ServedModel, ServedModelHolder
 from api.serving.watcher import Watcher
 from shared.jobs.queue import JobQueue
 from shared.jobs.store import JobStore

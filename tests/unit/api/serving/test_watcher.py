@@ -9,8 +9,8 @@ import redis
 from prometheus_client import REGISTRY
 
 from api.serving import watcher as module
-from api.serving.predictor import ServedModelHolder
 from api.serving.replicas import ProcessList
+from api.serving.served_model import ServedModelHolder
 from api.serving.watcher import Watcher
 from shared.versions.manifest import ONNX_FILE
 from shared.versions.store import ModelStore
