@@ -17,7 +17,7 @@ from api.http.stopping import stop_flag
 from api.http.traced import Traced
 from api.routes import health, jobs, models, page, predict, processes
 from api.serving.batcher import Batcher
-from api.serving.replicas import ProcessList
+from api.serving.replicas import Replicas
 from api.serving.served_model import ServedModelHolder
 from api.serving.watcher import Watcher
 from api.telemetry import counting
@@ -87,8 +87,8 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
         celery = celery_application(url)
         version_key, holder = VersionKey(client), ServedModelHolder()
         store = ModelStore(settings.models_dir, settings.signing_key)
-        process_list = ProcessList(client)
-        watcher = Watcher(version_key, store, holder, process_list)
+        replicas = Replicas(client)
+        watcher = Watcher(version_key, store, holder, replicas)
         job_store, queue = JobStore(client), JobQueue(celery, client)
         job_watch = JobWatch(job_store, queue)
         background = Background(watcher.watch, job_watch.watch, counting.keep_flushing)
@@ -110,7 +110,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                     version_key=version_key,
                     jobs=job_store,
                     queue=queue,
-                    processes=process_list,
+                    replicas=replicas,
                     batcher=Batcher(holder),
                     predict_limiter=CapacityLimiter(_PREDICT_THREADS),
                     metrics_limiter=CapacityLimiter(1),

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from api.dependencies import ProcessListDep, RedisTurn
+from api.dependencies import ReplicasDep, RedisTurn
 from api.schemas.answers import Process, Processes
 from api.schemas.documented import NO_REDIS
 
@@ -10,7 +10,7 @@ router = APIRouter(tags=["operations"], responses=NO_REDIS, dependencies=[RedisT
 
 
 @router.get("/processes")
-def get_processes(processes: ProcessListDep) -> Processes:
+def get_processes(replicas: ReplicasDep) -> Processes:
     """Which version each living API process serves, over all hosts that share the Redis server.
 
     One that was killed is listed for 10 s more.
@@ -18,6 +18,6 @@ def get_processes(processes: ProcessListDep) -> Processes:
     return Processes(
         processes=[
             Process(process=process, model_version=version)
-            for process, version in processes.versions().items()
+            for process, version in replicas.versions().items()
         ]
     )

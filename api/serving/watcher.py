@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import redis
 
-from api.serving.replicas import ProcessList
+from api.serving.replicas import Replicas
 from api.serving.served_model import ServedModel, ServedModelHolder
 from api.telemetry import metrics, process_files
 from shared.errors import VersionNotFound, VersionNotServable
@@ -28,12 +28,12 @@ class Watcher:
         version_key: VersionKey,
         models: ModelStore,
         holder: ServedModelHolder,
-        processes: ProcessList,
+        replicas: Replicas,
     ) -> None:
         self._version_key = version_key
         self._models = models
         self._holder = holder
-        self._processes = processes
+        self._replicas = replicas
         self._looked = threading.Event()
         self._last_read: str | None = None
         self._refused_at: dict[str, float] = {}
@@ -53,10 +53,10 @@ class Watcher:
             # After the swap, which waits for nothing; and not where it would take the time-out.
             if reading.redis_answers:
                 with suppress(redis.RedisError):
-                    self._processes.note(self._holder.version)
+                    self._replicas.note(self._holder.version)
         if self.redis_answers:
             with suppress(redis.RedisError):
-                self._processes.leave()
+                self._replicas.leave()
 
     def _heed(self, reading: Reading) -> None:
         self._note_redis(reading.redis_answers)
