@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from api.dependencies import ReplicasDep, RedisTurn
+from api.dependencies import RedisTurn, ReplicasDep
 from api.schemas.answers import Process, Processes
 from api.schemas.documented import NO_REDIS
 
