@@ -20,7 +20,7 @@ from api.serving.batcher import Batcher
 from api.serving.replicas import Replicas
 from api.serving.served_model import ServedModelHolder
 from api.serving.watcher import Watcher
-from api.telemetry import counting
+from api.telemetry import metrics
 from api.v2 import routes as v2
 from shared.jobs.queue import JobQueue, celery_application
 from shared.jobs.store import JobStore
@@ -91,7 +91,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
         watcher = Watcher(version_key, store, holder, replicas)
         job_store, queue = JobStore(client), JobQueue(celery, client)
         job_watch = JobWatch(job_store, queue)
-        background = Background(watcher.watch, job_watch.watch, counting.keep_flushing)
+        background = Background(watcher.watch, job_watch.watch, metrics.PREDICTED.keep_flushing)
         background.start()
         try:
             with stop_flag() as stopping:
@@ -120,7 +120,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                 )
         finally:
             await to_thread.run_sync(background.stop)
-            counting.flush()
+            metrics.PREDICTED.flush()
             await to_thread.run_sync(tracing.stop)
             celery.close()
             client.close()

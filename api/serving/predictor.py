@@ -8,7 +8,7 @@ import orjson
 from numpy.typing import NDArray
 
 from api.serving.served_model import ServedModel
-from api.telemetry import counting
+from api.telemetry import metrics
 from shared.errors import TooManyRows
 from shared.schema.decoder import count, decode
 from shared.schema.features import Columns
@@ -40,7 +40,7 @@ class Predicted:
 def predict(columns: Columns, served: ServedModel) -> Predicted:
     """Checked columns -> predictions. Does no I/O."""
     labels, probabilities = served.model.predict(columns)
-    counting.note(labels, probabilities)
+    metrics.PREDICTED.note(labels, probabilities)
     return Predicted(served.version, labels, probabilities)
 
 

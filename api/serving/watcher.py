@@ -94,7 +94,7 @@ class Watcher:
         metrics.SWAPS.inc()
         metrics.SWAP_SECONDS.observe(time.monotonic() - now)
         metrics.MODEL_CREATED.set(manifest.created_at.timestamp())
-        folder = metrics.folder()
+        folder = process_files.folder()
         if folder is not None:
             process_files.note(folder, version)
         log.info("now serving (before: %s)", before, extra={"model_version": version})
