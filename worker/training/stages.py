@@ -17,6 +17,7 @@ from shared.runtime import tracing
 from shared.versions.manifest import ONNX_FILE, PIPELINE_FILE, Manifest
 from shared.versions.store import ModelStore, digests
 from worker.training import estimator, evaluation, export, plots, table
+from worker.training.gate import promotion_gate
 
 _STARTS_AT = {
     Stage.LOAD: 0.0,
@@ -117,7 +118,7 @@ def run_pipeline(
             joblib.dump(pipeline, staging / PIPELINE_FILE)
             for plot, picture in drawn.items():
                 (staging / plot.file).write_bytes(picture)
-            gate = evaluation.promotion_gate(
+            gate = promotion_gate(
                 evaluated.metrics,
                 loaded.data,
                 _served(model_store, served_version()),
