@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from honcho.manager import Manager
-from honcho.printer import Printer
 
 from local import __main__ as command
 from local import redis_server
@@ -20,7 +18,7 @@ def nothing_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def start(*_: object) -> object:
         raise AssertionError("it would have started")
 
-    monkeypatch.setattr(command, "Processes", start)
+    monkeypatch.setattr(command, "Supervisor", start)
     monkeypatch.setenv("LIFEBOAT_MODELS_DIR", str(tmp_path / "models"))
     monkeypatch.setattr(redis_server, "executable", lambda: "/usr/bin/redis-server")
 
@@ -117,22 +115,3 @@ def test_where_nothing_is_in_the_way_it_starts_and_keeps_no_lock(tmp_path: Path)
 def test_a_free_port_can_be_listened_on() -> None:
     with socket.create_server(("127.0.0.1", command._free_port())):
         pass
-
-
-def test_a_signal_that_comes_before_every_child_has_started_is_heeded_when_they_have(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.undo()
-    terminated: list[bool] = []
-    started = False
-    monkeypatch.setattr(Manager, "_all_started", lambda _: started)
-    monkeypatch.setattr(Manager, "terminate", lambda _: terminated.append(started))
-    processes = command.Processes(Printer(io.StringIO()))
-    processes.terminate()
-    assert not processes._all_started()
-    assert terminated == []
-    started = True
-    assert processes._all_started() and processes._all_started()
-    assert terminated == [True]
-    processes.terminate()
-    assert terminated == [True, True]
