@@ -16,7 +16,6 @@ from rich.console import Console
 from cli.comparison import comparison, outcome
 from cli.job_client import CallFailed, JobClient
 from cli.job_display import display
-from local.ready import address
 from shared import refusal
 from shared.jobs.job import Job, JobStatus
 from shared.refusal import refuse
@@ -34,7 +33,7 @@ def main() -> None:
     console = Console(highlight=False, markup=False)
     try:
         client = JobClient(
-            (arguments.url or address(settings)).rstrip("/"),
+            (arguments.url or settings.api_url).rstrip("/"),
             requested_by=requested_by(),
             api_key=None if key is None else key.get_secret_value(),
         )

@@ -113,6 +113,12 @@ class Settings(BaseSettings):
         self.signing_key = _key("signing_key", self.signing_key, self.signing_key_file)
         return self
 
+    @property
+    def api_url(self) -> str:
+        """The URL at which this machine reaches the API."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
     def redis_url_with_password(self) -> str:
         """The URL to connect to, with the password of `redis_password_file` put in.
 

@@ -169,3 +169,18 @@ def test_the_password_of_the_file_reaches_redis_as_it_stands_there(
 def test_a_password_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Settings(redis_password_file=tmp_path / "none").redis_url_with_password()
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "url"),
+    [
+        ("127.0.0.1", 8000, "http://127.0.0.1:8000"),
+        ("localhost", 9000, "http://localhost:9000"),
+        # Everywhere is here, too.
+        ("0.0.0.0", 8000, "http://127.0.0.1:8000"),
+        ("::", 8000, "http://[::1]:8000"),
+        ("::1", 8000, "http://[::1]:8000"),
+    ],
+)
+def test_the_url_of_the_api_is_one_to_click_on(host: str, port: int, url: str) -> None:
+    assert Settings(host=host, port=port).api_url == url
