@@ -17,10 +17,10 @@ from api.http.intake import Intake
 from api.http.stopping import stop_flag
 from api.routes import health, jobs, models, page, predict, processes
 from api.serving.batcher import Batcher
-from api.serving.predictor import ServedModelHolder
-from api.serving.replicas import ProcessList
+from api.serving.replicas import Replicas
+from api.serving.served_model import ServedModelHolder
 from api.serving.watcher import Watcher
-from api.telemetry import counting
+from api.telemetry import metrics
 from api.v2 import routes as v2
 from shared import resources
 from shared.jobs.watch import JobWatch
@@ -66,10 +66,10 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
         tracing.start("lifeboat-api")
         own = resources.build(settings)
         holder = ServedModelHolder()
-        process_list = ProcessList(own.redis)
-        watcher = Watcher(own.version_key, own.models, holder, process_list)
+        replicas = Replicas(own.redis)
+        watcher = Watcher(own.version_key, own.models, holder, replicas)
         job_watch = JobWatch(own.jobs, own.queue)
-        background = Background(watcher.watch, job_watch.watch, counting.keep_flushing)
+        background = Background(watcher.watch, job_watch.watch, metrics.PREDICTED.keep_flushing)
         background.start()
         try:
             with stop_flag() as stopping:
@@ -88,7 +88,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                     version_key=own.version_key,
                     jobs=own.jobs,
                     queue=own.queue,
-                    processes=process_list,
+                    replicas=replicas,
                     batcher=Batcher(holder),
                     predict_limiter=CapacityLimiter(limits.PREDICT_THREADS),
                     metrics_limiter=CapacityLimiter(limits.METRICS_THREADS),
@@ -98,7 +98,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                 )
         finally:
             await to_thread.run_sync(background.stop)
-            counting.flush()
+            metrics.PREDICTED.flush()
             await to_thread.run_sync(tracing.stop)
             own.close()
 

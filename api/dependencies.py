@@ -10,8 +10,8 @@ from fastapi import Depends, Request
 
 from api import limits
 from api.serving.batcher import Batcher
-from api.serving.predictor import ServedModelHolder
-from api.serving.replicas import ProcessList
+from api.serving.replicas import Replicas
+from api.serving.served_model import ServedModelHolder
 from api.serving.watcher import Watcher
 from shared.jobs.queue import JobQueue
 from shared.jobs.store import JobStore
@@ -30,7 +30,7 @@ class State(TypedDict):
     version_key: VersionKey
     jobs: JobStore
     queue: JobQueue
-    processes: ProcessList
+    replicas: Replicas
     batcher: Batcher
     predict_limiter: CapacityLimiter
     metrics_limiter: CapacityLimiter
@@ -53,7 +53,7 @@ ModelStoreDep = Annotated[ModelStore, _from_state("models")]
 VersionKeyDep = Annotated[VersionKey, _from_state("version_key")]
 JobStoreDep = Annotated[JobStore, _from_state("jobs")]
 JobQueueDep = Annotated[JobQueue, _from_state("queue")]
-ProcessListDep = Annotated[ProcessList, _from_state("processes")]
+ReplicasDep = Annotated[Replicas, _from_state("replicas")]
 MetricsLimiterDep = Annotated[CapacityLimiter, _from_state("metrics_limiter")]
 StoppingDep = Annotated[threading.Event, _from_state("stopping")]
 StreamLimiterDep = Annotated[CapacityLimiter, _from_state("stream_limiter")]

@@ -15,7 +15,8 @@ from api.dependencies import (
     WatcherDep,
 )
 from api.http.key import ApiKeyRequired
-from api.schemas import KEY_NEEDED, Live, Readiness
+from api.schemas.answers import Live, Readiness
+from api.schemas.documented import KEY_NEEDED
 from api.telemetry.exposition import exposition
 from shared.jobs.durations import JobStatistics
 from shared.jobs.store import JobStore

@@ -22,17 +22,9 @@ from api.dependencies import (
     StreamLimiterDep,
 )
 from api.http.key import ApiKeyRequired
-from api.schemas import (
-    ACCEPTED,
-    JOB_ENDED,
-    KEY_NEEDED,
-    NO_JOB,
-    NO_REDIS,
-    JobId,
-    Jobs,
-    RequestedBy,
-    StartedRun,
-)
+from api.schemas.answers import Jobs, StartedRun
+from api.schemas.documented import ACCEPTED, JOB_ENDED, KEY_NEEDED, NO_JOB, NO_REDIS
+from api.schemas.parameters import JobId, RequestedBy
 from shared.errors import JobNotFound
 from shared.jobs.job import Job
 from shared.jobs.store import KEEP_JOBS, JobStore, Origin

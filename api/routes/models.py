@@ -6,7 +6,8 @@ from fastapi import APIRouter, Response
 
 from api.dependencies import HolderDep, ModelStoreDep, RedisTurn, VersionKeyDep
 from api.http.key import ApiKeyRequired
-from api.schemas import (
+from api.schemas.answers import ModelChoice, Models, ModelVersion
+from api.schemas.documented import (
     BODY,
     BUSY,
     KEY_NEEDED,
@@ -15,12 +16,8 @@ from api.schemas import (
     NO_REDIS,
     NO_VERSION,
     NOT_SERVABLE,
-    ModelChoice,
-    Models,
-    ModelVersion,
-    PlotName,
-    VersionName,
 )
+from api.schemas.parameters import PlotName, VersionName
 from shared.versions.manifest import Manifest
 from shared.versions.store import ModelStore
 

@@ -8,9 +8,11 @@ from pydantic import TypeAdapter
 from api import limits
 from api.dependencies import State
 from api.http.responses import BytesResponse, refuse_encoded
-from api.schemas import BODY, INVALID, NO_MODEL, PREDICTED, Predictions
-from api.serving.predictor import Predicted, predict, records, served_model
+from api.schemas.answers import Predictions
+from api.schemas.documented import BODY, INVALID, NO_MODEL, PREDICTED
+from api.serving.predictor import Predicted, predict, records
 from api.serving.refusals import explain
+from api.serving.served_model import served_model
 from shared.schema.decoder import REFUSED, to_columns
 from shared.schema.passenger import EXAMPLES, LABEL, Passenger
 

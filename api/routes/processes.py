@@ -2,14 +2,15 @@
 
 from fastapi import APIRouter
 
-from api.dependencies import ProcessListDep, RedisTurn
-from api.schemas import NO_REDIS, Process, Processes
+from api.dependencies import RedisTurn, ReplicasDep
+from api.schemas.answers import Process, Processes
+from api.schemas.documented import NO_REDIS
 
 router = APIRouter(tags=["operations"], responses=NO_REDIS, dependencies=[RedisTurn])
 
 
 @router.get("/processes")
-def get_processes(processes: ProcessListDep) -> Processes:
+def get_processes(replicas: ReplicasDep) -> Processes:
     """List which version each API process serves, over all hosts that share the Redis server.
 
     A process that was killed is listed for 10 s more.
@@ -17,6 +18,6 @@ def get_processes(processes: ProcessListDep) -> Processes:
     return Processes(
         processes=[
             Process(process=process, model_version=version)
-            for process, version in processes.versions().items()
+            for process, version in replicas.versions().items()
         ]
     )

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from api.serving.predictor import Predicted, ServedModelHolder, predict, served_model
+from api.serving.predictor import Predicted, predict
+from api.serving.served_model import ServedModelHolder, served_model
 from shared.schema.decoder import to_columns
 
 _MOST_ROWS = 1000

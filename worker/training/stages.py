@@ -19,6 +19,7 @@ from shared.runtime import tracing
 from shared.versions.manifest import ONNX_FILE, PIPELINE_FILE, Manifest, Plot
 from shared.versions.store import ModelStore, digests
 from worker.training import estimator, evaluation, export, plots, table
+from worker.training.gate import promotion_gate
 
 _STARTS_AT = {
     Stage.LOAD: 0.0,
@@ -115,7 +116,7 @@ def run_stages(
         # that has it now is publishing.
         model_version = attempt.choose_version(model_store.new_version())
         files = _files(exported, pipeline, drawn)
-        gate = evaluation.promotion_gate(
+        gate = promotion_gate(
             evaluated.metrics,
             loaded.data,
             _served(model_store, served_version()),

@@ -16,8 +16,8 @@ from starlette.types import Lifespan
 from api.app import create_app
 from api.dependencies import State
 from api.serving.batcher import Batcher
-from api.serving.predictor import ServedModel, ServedModelHolder
-from api.serving.replicas import ProcessList
+from api.serving.replicas import Replicas
+from api.serving.served_model import ServedModel, ServedModelHolder
 from api.serving.watcher import Watcher
 from shared.jobs.queue import JobQueue
 from shared.jobs.store import JobStore
@@ -53,7 +53,7 @@ def state(models_dir: Path, **changes: Any) -> State:
         "version_key": cast(VersionKey, NoRedis()),
         "jobs": cast(JobStore, NoRedis()),
         "queue": cast(JobQueue, NoRedis()),
-        "processes": cast(ProcessList, NoRedis()),
+        "replicas": cast(Replicas, NoRedis()),
         "predict_limiter": CapacityLimiter(1),
         "metrics_limiter": CapacityLimiter(1),
         "stream_limiter": CapacityLimiter(1),

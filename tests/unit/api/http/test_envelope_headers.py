@@ -3,7 +3,7 @@
 import pytest
 from fastapi.testclient import TestClient
 
-from api.serving.predictor import ServedModelHolder
+from api.serving.served_model import ServedModelHolder
 from shared.schema.passenger import EXAMPLES
 from tests.unit.api.conftest import Start
 

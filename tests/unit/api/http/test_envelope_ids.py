@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from api.http.fast_path import FastPath
 from api.http.intake import Intake
-from api.serving.predictor import ServedModelHolder
+from api.serving.served_model import ServedModelHolder
 from shared.jobs.job import Job
 from shared.jobs.store import JobStore, Origin
 from shared.runtime import log_context

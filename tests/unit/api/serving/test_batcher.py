@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from api.serving.batcher import Batcher
-from api.serving.predictor import Predicted, ServedModel, ServedModelHolder, predict
+from api.serving.predictor import Predicted, predict
+from api.serving.served_model import ServedModel, ServedModelHolder
 from shared.errors import NoModelYet
 from shared.schema.decoder import to_columns, to_records
 from shared.schema.features import Columns

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from honcho.manager import Manager
-from honcho.printer import Printer
 
-from local import redis_server, run
+from local import __main__ as command
+from local import redis_server
 
 
 @pytest.fixture(autouse=True)
@@ -19,14 +18,14 @@ def nothing_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def start(*_: object) -> object:
         raise AssertionError("it would have started")
 
-    monkeypatch.setattr(run, "Processes", start)
+    monkeypatch.setattr(command, "Supervisor", start)
     monkeypatch.setenv("LIFEBOAT_MODELS_DIR", str(tmp_path / "models"))
     monkeypatch.setattr(redis_server, "executable", lambda: "/usr/bin/redis-server")
 
 
 @pytest.fixture
 def free_port(monkeypatch: pytest.MonkeyPatch) -> int:
-    port = run._free_port()
+    port = command._free_port()
     monkeypatch.setenv("LIFEBOAT_PORT", str(port))
     return port
 
@@ -42,7 +41,7 @@ def port_in_use(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 def refusal() -> str:
     said = io.StringIO()
     with contextlib.redirect_stderr(said), pytest.raises(SystemExit) as refused:
-        run.main()
+        command.main()
     assert refused.value.code == 1
     (sentence,) = said.getvalue().splitlines()
     assert sentence.startswith("lifeboat: ")
@@ -103,35 +102,16 @@ def test_with_a_redis_of_ones_own_none_is_needed_here(monkeypatch: pytest.Monkey
     monkeypatch.setattr(redis_server, "executable", lambda: None)
     monkeypatch.setenv("LIFEBOAT_REDIS_URL", "redis://other:6379/0")
     with pytest.raises(AssertionError, match="would have started"):
-        run.main()
+        command.main()
 
 
 @pytest.mark.usefixtures("free_port")
 def test_where_nothing_is_in_the_way_it_starts_and_keeps_no_lock(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="would have started"):
-        run.main()
+        command.main()
     os.close(redis_server.lock(tmp_path / "models.redis"))
 
 
 def test_a_free_port_can_be_listened_on() -> None:
-    with socket.create_server(("127.0.0.1", run._free_port())):
+    with socket.create_server(("127.0.0.1", command._free_port())):
         pass
-
-
-def test_a_signal_that_comes_before_every_child_has_started_is_heeded_when_they_have(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.undo()
-    terminated: list[bool] = []
-    started = False
-    monkeypatch.setattr(Manager, "_all_started", lambda _: started)
-    monkeypatch.setattr(Manager, "terminate", lambda _: terminated.append(started))
-    processes = run.Processes(Printer(io.StringIO()))
-    processes.terminate()
-    assert not processes._all_started()
-    assert terminated == []
-    started = True
-    assert processes._all_started() and processes._all_started()
-    assert terminated == [True]
-    processes.terminate()
-    assert terminated == [True, True]

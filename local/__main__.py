@@ -1,75 +1,22 @@
-"""The whole product on this machine, without Docker: `python -m local.run`, or `make run`."""
+"""Runs the whole product on this machine, without Docker: `python -m local`, or `make run`."""
 
-import contextlib
 import os
 import signal
 import socket
 import sys
-import threading
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from honcho.environ import parse_procfile
-from honcho.manager import Manager
 from honcho.printer import Printer
-from honcho.process import Popen
 
 from local import redis_server
+from local.supervisor import Supervisor
 from shared import refusal
 from shared.refusal import refuse
 from shared.settings import Settings
 
 _PROCFILE = Path(__file__).parent.parent / "Procfile"
-
-
-class WholeGroup(Popen):  # type: ignore[misc]
-    """A process that takes its children along when it ends.
-
-    honcho sees a process end by the end of its output, and children that live on keep that open.
-    """
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        threading.Thread(target=self._take_children_along, daemon=True).start()
-
-    def _take_children_along(self) -> None:
-        self.wait()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-
-
-class Processes(Manager):  # type: ignore[misc]
-    """honcho's manager, for signals that come before every child has told its process id.
-
-    honcho 2.0 then fails with a KeyError and leaves the children running.
-    """
-
-    _asked_early = False
-
-    def add_process(self, *arguments: Any, **options: Any) -> Any:
-        process = super().add_process(*arguments, **options)
-        process._child_ctor = WholeGroup
-        return process
-
-    def terminate(self) -> None:
-        if super()._all_started():
-            super().terminate()
-        else:
-            self._asked_early = True
-
-    def _all_started(self) -> bool:
-        started = bool(super()._all_started())
-        if started and self._asked_early:
-            self._asked_early = False
-            super().terminate()
-        return started
-
-    def kill_all(self) -> None:
-        """What is left when honcho itself fails."""
-        for process in self._processes.values():
-            with contextlib.suppress(KeyError, ProcessLookupError):
-                os.killpg(process["pid"], signal.SIGKILL)
 
 
 def main() -> None:
@@ -82,20 +29,20 @@ def main() -> None:
         environment["LIFEBOAT_REDIS_URL"] = f"redis://127.0.0.1:{_free_port()}/0"
         names.insert(0, "redis")
     commands = parse_procfile(_PROCFILE.read_text()).processes
-    processes = Processes(Printer(sys.stdout))
+    supervisor = Supervisor(Printer(sys.stdout))
     for name in names:
-        processes.add_process(name, commands[name], env=environment, cwd=str(_PROCFILE.parent))
+        supervisor.add_process(name, commands[name], env=environment, cwd=str(_PROCFILE.parent))
     # Closing the terminal, and Ctrl-\, end everything, too.
     signal.signal(signal.SIGHUP, _end)
     signal.signal(signal.SIGQUIT, _end)
     try:
-        processes.loop()
+        supervisor.loop()
     except BrokenPipeError:
         # Nobody reads the output any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
-        processes.kill_all()
-    sys.exit(processes.returncode)
+        supervisor.kill_all()
+    sys.exit(supervisor.returncode)
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
