@@ -10,7 +10,8 @@ from api.http.responses import BytesResponse, refuse_encoded
 from api.schemas import BODY, INVALID, NO_MODEL, PREDICTED, Predictions
 from api.serving.predictor import INLINE_BYTES, Predicted, predict, records, served_model
 from api.serving.refusals import explain
-from shared.schema.decoder import REFUSED, to_columns
+from shared.schema.columns import to_columns
+from shared.schema.decoder import REFUSED
 from shared.schema.passenger import EXAMPLES, LABEL, Passenger
 
 router = APIRouter(tags=["predict"])

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from api.telemetry import counting
 from shared.errors import NoModelYet, TooManyRows
+from shared.schema.columns import Columns
 from shared.schema.decoder import count, decode
-from shared.schema.features import Columns
 from shared.versions.onnx_model import OnnxModel
 
 INLINE_BYTES = 64 * 1024

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from api.serving.predictor import Predicted
 from api.v2.tensors import DATATYPES, Tensor, bad, check_rows, from_binary, from_json
 from shared.errors import BadTensors
+from shared.schema.columns import Columns
 from shared.schema.decoder import REFUSED
-from shared.schema.features import FEATURES, Columns, Feature
+from shared.schema.features import FEATURES, Feature
 from shared.schema.passenger import EXAMPLES
 
 MODEL_NAME = "lifeboat"

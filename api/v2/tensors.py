@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from api.serving.predictor import too_many_rows
 from shared.errors import BadTensors
-from shared.schema.decoder import REFUSED, to_column, value_type
+from shared.schema.columns import to_column
+from shared.schema.decoder import REFUSED, value_type
 from shared.schema.features import FEATURES, Feature
 
 _NUMBERS = {

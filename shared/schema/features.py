@@ -1,16 +1,10 @@
 """The model's features, read off the one definition of a record."""
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from shared.schema.passenger import Passenger
-
-Columns = Mapping[str, NDArray[Any]]
-"""Feature name -> array of shape (rows, 1): float32 for numbers, with NaN for a missing one;
-Python strings (dtype object) for categories, with "" for a missing one."""
 
 
 class Feature(BaseModel):

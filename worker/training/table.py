@@ -1,15 +1,9 @@
 """Loads the training table and refuses what training cannot use, with a message to act on."""
 
-import base64
 import hashlib
-import http.client
 import io
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 import numpy as np
 import pandas as pd
@@ -19,8 +13,8 @@ from shared.errors import BadTrainingData
 from shared.schema.features import FEATURES, Feature
 from shared.schema.passenger import LABEL
 from shared.versions.manifest import TrainingData
+from worker.training.source import fetch, shown_as
 
-_FETCH_TIMEOUT_SECONDS = 30
 _PARQUET_MAGIC = b"PAR1"
 
 
@@ -41,8 +35,8 @@ def load(source: str, *, least_per_label: int) -> TrainingTable:
         BadTrainingData: there is nothing to read, a column is missing or holds what no prediction
             could be asked for, or a label has fewer than `least_per_label` rows.
     """
-    shown = _shown(source)
-    content = _fetch(source, shown)
+    shown = shown_as(source)
+    content = fetch(source)
     table = _parse(content, shown)
     wanted = [feature.name for feature in FEATURES] + [LABEL]
     missing = [name for name in wanted if name not in table.columns]
@@ -62,48 +56,6 @@ def load(source: str, *, least_per_label: int) -> TrainingTable:
         positives=int(labels.sum()),
     )
     return TrainingTable(features, labels, data)
-
-
-def _fetch(source: str, shown: str) -> bytes:
-    try:
-        scheme = urlsplit(source).scheme
-        if scheme and "://" in source and scheme not in ("http", "https"):
-            raise BadTrainingData(f"{shown} cannot be fetched: only http and https URLs can")
-        if scheme in ("http", "https"):
-            with urllib.request.urlopen(_request(source), timeout=_FETCH_TIMEOUT_SECONDS) as answer:
-                content: bytes = answer.read()
-        else:
-            content = Path(source).read_bytes()
-    except urllib.error.HTTPError as error:
-        raise BadTrainingData(
-            f"{shown} could not be fetched: the server answered {error.code} {error.reason}"
-        ) from error
-    except http.client.InvalidURL as error:
-        # Its own text repeats the URL, with whatever secret that holds.
-        raise BadTrainingData(
-            f"{shown} is no valid URL: its port is no number, or it holds a space or a control "
-            "character. LIFEBOAT_TRAINING_DATA says where the training table is"
-        ) from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-        raise BadTrainingData(
-            f"{shown} could not be read: {reason}. LIFEBOAT_TRAINING_DATA says where the training "
-            "table is"
-        ) from error
-    if not content.strip():
-        raise BadTrainingData(f"{shown} is empty")
-    return content
-
-
-def _request(url: str) -> urllib.request.Request:
-    """urllib knows no user and password in a URL."""
-    parts = urlsplit(url)
-    credentials, _, host = parts.netloc.rpartition("@")
-    request = urllib.request.Request(urlunsplit(parts._replace(netloc=host)))
-    if credentials:
-        token = base64.b64encode(unquote(credentials).encode()).decode()
-        request.add_unredirected_header("Authorization", f"Basic {token}")
-    return request
 
 
 def _parse(content: bytes, shown: str) -> pd.DataFrame:
@@ -176,15 +128,3 @@ def _refuse(wrong: "pd.Series[bool]", values: "pd.Series[Any]", where: str, expe
 
 def _row(wrong: "pd.Series[bool]") -> str:
     return f"row {int(np.flatnonzero(wrong.to_numpy())[0]) + 1} (the header not counted)"
-
-
-def _shown(source: str) -> str:
-    """The source as it may be shown: a URL may carry a password, or a token in its query."""
-    try:
-        parts = urlsplit(source)
-    except ValueError as error:
-        raise BadTrainingData(f"LIFEBOAT_TRAINING_DATA is no path and no URL: {error}") from error
-    if not parts.netloc:
-        return source
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=host, query="", fragment=""))
