@@ -15,17 +15,19 @@ Columns = Mapping[str, NDArray[Any]]
 Python strings (dtype object) for categories, with "" for a missing one."""
 
 
-def to_columns(records: Sequence[msgspec.Struct]) -> Columns:
+def to_columns(
+    records: Sequence[msgspec.Struct], features: Sequence[Feature] = FEATURES
+) -> Columns:
     """Checked records as the model takes them; no object per record is made."""
-    values = zip(*map(astuple, records), strict=True) if records else [()] * len(FEATURES)
+    values = zip(*map(astuple, records), strict=True) if records else [()] * len(features)
     return {
         feature.name: to_column(feature, column)
-        for feature, column in zip(FEATURES, values, strict=True)
+        for feature, column in zip(features, values, strict=True)
     }
 
 
 def to_column(feature: Feature, values: Sequence[Any]) -> NDArray[Any]:
-    """Checked values of one feature as the model takes them."""
+    """Checked values of one feature as the model takes them; None is a missing one."""
     if feature.kind == "number":
         try:
             column: NDArray[Any] = np.fromiter(values, np.float32, len(values))
@@ -35,6 +37,12 @@ def to_column(feature: Feature, values: Sequence[Any]) -> NDArray[Any]:
     else:
         # A set, because looking through a sequence compares None with each string.
         if None in {*values}:
-            values = [value or "" for value in values]
+            missing = feature.missing
+            values = [value or missing for value in values]
         column = np.fromiter(values, object, len(values))
     return column.reshape(-1, 1)
+
+
+def missing_column(feature: Feature, rows: int) -> NDArray[Any]:
+    """Return a column in which every value is missing."""
+    return np.full((rows, 1), feature.missing, feature.dtype)

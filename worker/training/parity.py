@@ -1,7 +1,6 @@
 """The proof that the exported model answers as the fitted pipeline does."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import onnx
@@ -10,8 +9,8 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from shared.errors import ParityBroken
-from shared.schema.columns import Columns
-from shared.schema.features import FEATURES
+from shared.schema.columns import Columns, missing_column
+from shared.schema.features import FEATURES, Feature
 from shared.versions.manifest import Parity
 from shared.versions.onnx_model import OnnxModel
 
@@ -93,10 +92,10 @@ def _blocks(
 
 def _with_gaps(block: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """The rows as they are, with values missing, and with categories never seen."""
-    optional = [feature.name for feature in FEATURES if not feature.required]
+    optional = [feature for feature in FEATURES if not feature.required]
     yield block
-    for name in optional:
-        yield _blank(block, [name])
+    for feature in optional:
+        yield _blank(block, [feature])
     yield _blank(block, optional)
     for feature in FEATURES:
         if feature.kind == "category":
@@ -107,10 +106,8 @@ def _columns(rows: pd.DataFrame) -> Columns:
     return {name: rows[name].to_numpy().reshape(-1, 1) for name in rows.columns}
 
 
-def _blank(features: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    missing: dict[str, Any] = {"number": np.float32(np.nan), "category": ""}
-    kinds = {feature.name: feature.kind for feature in FEATURES}
-    return features.assign(**{name: missing[kinds[name]] for name in names})
+def _blank(rows: pd.DataFrame, features: Sequence[Feature]) -> pd.DataFrame:
+    return rows.assign(**{f.name: missing_column(f, len(rows))[:, 0] for f in features})
 
 
 def _thresholds(exported: bytes) -> NDArray[np.float32]:

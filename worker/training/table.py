@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +38,7 @@ def load(source: str, *, least_per_label: int) -> TrainingTable:
     """
     shown = shown_as(source)
     content = fetch(source)
-    table = _parse(content, shown)
+    table = parse(content, shown)
     wanted = [feature.name for feature in FEATURES] + [LABEL]
     missing = [name for name in wanted if name not in table.columns]
     if missing:
@@ -47,7 +48,7 @@ def load(source: str, *, least_per_label: int) -> TrainingTable:
         )
     if table.empty:
         raise BadTrainingData(f"{shown} has a header but no rows")
-    features = pd.DataFrame({f.name: _column(table[f.name], f, shown) for f in FEATURES})
+    features = features_of(table, shown)
     labels = _labels(table[LABEL], shown, least_per_label)
     data = TrainingData(
         source=shown,
@@ -58,7 +59,15 @@ def load(source: str, *, least_per_label: int) -> TrainingTable:
     return TrainingTable(features, labels, data)
 
 
-def _parse(content: bytes, shown: str) -> pd.DataFrame:
+def features_of(
+    table: pd.DataFrame, shown: str, features: Sequence[Feature] = FEATURES
+) -> pd.DataFrame:
+    """A column per feature, checked, as the model takes it. Raises BadTrainingData."""
+    return pd.DataFrame({f.name: _column(table[f.name], f, shown) for f in features})
+
+
+def parse(content: bytes, shown: str) -> pd.DataFrame:
+    """The table in the bytes of a CSV or Parquet file. Raises BadTrainingData."""
     try:
         if content.startswith(_PARQUET_MAGIC):
             return pd.read_parquet(io.BytesIO(content))
@@ -74,19 +83,14 @@ def _column(column: "pd.Series[Any]", feature: Feature, shown: str) -> Any:
     if feature.required and absent.any():
         raise BadTrainingData(f"{where}: {_row(absent)} has no value, and it is required")
     if feature.kind == "category":
-        values = column.astype(object).where(~absent, "")
-        _refuse(~absent & ~values.isin(feature.categories), values, where, feature.expected)
-        return values.astype(str).astype(object)
-    numbers = _numbers(column, where)
-    wrong = ~absent & ~np.isfinite(numbers)
-    if feature.minimum is not None:
-        wrong |= numbers < feature.minimum
-    if feature.maximum is not None:
-        wrong |= numbers > feature.maximum
-    if feature.whole:
-        wrong |= ~absent & (numbers % 1 != 0)
-    _refuse(wrong, column, where, feature.expected)
-    return numbers.astype(np.float32)
+        values = column.astype(object).where(~absent, feature.missing)
+    else:
+        values = _numbers(column, where)
+    sound = feature.sound(values.to_numpy())
+    _refuse(~sound & ~absent, column, where, feature.expected)
+    if feature.kind == "category":
+        values = values.astype(str)
+    return values.astype(feature.dtype)
 
 
 def _labels(column: "pd.Series[Any]", shown: str, least_per_label: int) -> NDArray[np.int64]:
