@@ -13,7 +13,8 @@ from api.schemas.documented import BODY, INVALID, NO_MODEL, PREDICTED
 from api.serving.predictor import Predicted, predict, records
 from api.serving.refusals import explain
 from api.serving.served_model import served_model
-from shared.schema.decoder import REFUSED, to_columns
+from shared.schema.columns import to_columns
+from shared.schema.decoder import REFUSED
 from shared.schema.passenger import EXAMPLES, LABEL, Passenger
 
 router = APIRouter(tags=["predict"])

@@ -14,8 +14,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from shared.schema.decoder import to_columns, to_records
-from shared.schema.features import FEATURES, Columns
+from shared.schema.columns import Columns, to_columns
+from shared.schema.decoder import to_records
+from shared.schema.features import FEATURES
 from shared.schema.passenger import EXAMPLES
 from shared.versions.external_data import has_external_data
 

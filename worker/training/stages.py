@@ -20,6 +20,7 @@ from shared.versions.manifest import ONNX_FILE, PIPELINE_FILE, Manifest, Plot
 from shared.versions.store import ModelStore, digests
 from worker.training import estimator, evaluation, export, plots, table
 from worker.training.gate import promotion_gate
+from worker.training.parity import prove_parity
 
 _STARTS_AT = {
     Stage.LOAD: 0.0,
@@ -108,7 +109,7 @@ def run_stages(
     with stage(Stage.EXPORT):
         exported = export.to_onnx(pipeline)
     with stage(Stage.VERIFY):
-        parity = export.prove_parity(
+        parity = prove_parity(
             pipeline, exported, loaded.features, within(Stage.VERIFY, Stage.PUBLISH)
         )
     with stage(Stage.PUBLISH):
