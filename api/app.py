@@ -15,7 +15,7 @@ from api.http import errors
 from api.http.fast_path import FastPath
 from api.http.intake import Intake
 from api.http.stopping import stop_flag
-from api.routes import health, jobs, models, page, predict, processes
+from api.routes import docs, health, jobs, models, page, predict, processes
 from api.serving.batcher import Batcher
 from api.serving.replicas import Replicas
 from api.serving.served_model import ServedModelHolder
@@ -52,10 +52,14 @@ def create_app(settings: Settings, lifespan: Lifespan[FastAPI] | None = None) ->
         exception_handlers=errors.HANDLERS,
         # Such a redirect would lead to the host that the request names, whatever that is.
         redirect_slashes=False,
+        # FastAPI's pages load their scripts from another host; ours is in api/routes/docs.py.
+        docs_url=None,
+        redoc_url=None,
     )
-    for routes in (predict, v2, jobs, models, processes, health, page):
+    for routes in (predict, v2, jobs, models, processes, health, page, docs):
         api.include_router(routes.router)
     api.mount("/page", page.files)
+    api.mount("/docs", docs.files)
     fast = [*predict.router.routes, *v2.short_way.routes]
     return FastPath(api, fast, Intake(settings.max_body_bytes), settings.api_key)
 
