@@ -14,7 +14,7 @@ from shared.schema.passenger import EXAMPLES
 from shared.versions.manifest import ONNX_FILE, PIPELINE_FILE, Manifest, Plot
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
-from tests.support.fits import cached_fit, cross_validation
+from tests.support.fits import cached_fit, cached_importance, cached_picture, cross_validation
 from tests.support.records import columns
 from tests.support.versions import (
     JOB_ID,
@@ -59,13 +59,15 @@ def a_volume(model_store: ModelStore) -> None:
 
 
 @pytest.fixture(autouse=True)
-def quick_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run on the default table fits nothing anew."""
+def quick_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run on the default table fits, shuffles and draws nothing anew."""
     # The real ones are made before anything stands in for them.
     fitted_pipeline()
     cross_validation()
     monkeypatch.setattr("worker.training.stages.estimator.fit", cached_fit)
     monkeypatch.setattr("worker.training.evaluation.fit", cached_fit)
+    monkeypatch.setattr("worker.training.evaluation.permutation_importance", cached_importance)
+    monkeypatch.setattr("worker.training.plots._svg", cached_picture)
 
 
 def run(
