@@ -4,7 +4,6 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from shared.jobs.job import Job, JobStatus
 from shared.versions.manifest import Metrics, Score
 
 _NAMES = {
@@ -48,21 +47,3 @@ def _difference(name: str, value: float) -> Text:
         return Text(f"{0:.4f}")
     better = (value < 0) == (name in _LOWER_IS_BETTER)
     return Text(shown, "green" if better else "red")
-
-
-def outcome(job: Job) -> Text:
-    """How an ended run ended, and why, in a sentence or two."""
-    result = job.result
-    if result is not None and result.outcome == "promoted":
-        return Text.assemble(
-            ("promoted", "bold green"), f": {result.model_version} is served. {result.reason}"
-        )
-    if result is not None:
-        return Text.assemble(
-            ("rejected", "bold yellow"),
-            f": {result.model_version} is stored and not served. {result.reason}. To serve the "
-            'next one whatever its score: make retrain ARGS="--force"',
-        )
-    if job.status is JobStatus.CANCELLED:
-        return Text.assemble(("cancelled", "bold yellow"), ": nothing was published")
-    return Text.assemble(("failed", "bold red"), f": {job.error}")

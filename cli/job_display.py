@@ -1,7 +1,7 @@
 """A training run while it goes on: a moving bar on a terminal, plain lines anywhere else."""
 
-from types import TracebackType
-from typing import Self
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -40,40 +40,23 @@ class Bar:
     """Two or three lines that are drawn anew: the stages, the bar with the time since the watch
     began, and what keeps the run out of sight."""
 
-    def __init__(self, console: Console) -> None:
-        self._ascii_only = console.options.ascii_only
-        self._progress = Progress(
-            SpinnerColumn("line" if self._ascii_only else "dots", finished_text=" "),
-            BarColumn(bar_width=60, complete_style="cyan", finished_style="green"),
-            TaskProgressColumn(),
-            TimeElapsedColumn(),
-            console=console,
-        )
-        self._task = self._progress.add_task("run", total=1.0)
-        self._live = Live(self._progress, console=console, refresh_per_second=10)
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self._progress.stop_task(self._task)
-        self._live.stop()
+    def __init__(self, live: Live, progress: Progress) -> None:
+        self._live = live
+        self._progress = progress
+        self._task = progress.add_task("run", total=1.0)
 
     def show(self, job: Job) -> None:
         self._progress.update(self._task, completed=job.progress)
         line = Text("queued: waiting for a worker", "dim")
         if job.stage is not None:
-            line = stages(job, ascii_only=self._ascii_only)
+            line = stages(job, ascii_only=self._live.console.options.ascii_only)
         self._live.update(Group(line, self._progress), refresh=True)
 
     def say(self, trouble: str) -> None:
         self._live.update(Group(Text(trouble, "yellow"), self._progress), refresh=True)
+
+    def stop(self) -> None:
+        self._progress.stop_task(self._task)
 
 
 class Lines:
@@ -83,31 +66,35 @@ class Lines:
         self._console = console
         self._said = ""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        return None
-
     def show(self, job: Job) -> None:
         if job.status is not JobStatus.RUNNING:
-            self._print(job.status)
+            self.say(job.status)
         elif job.stage is not None:
-            self._print(job.stage)
+            self.say(job.stage)
 
     def say(self, trouble: str) -> None:
-        self._print(trouble)
-
-    def _print(self, line: str) -> None:
-        if line != self._said:
-            self._said = line
-            self._console.out(line, highlight=False)
+        if trouble != self._said:
+            self._said = trouble
+            self._console.out(trouble, highlight=False)
 
 
-def display(console: Console) -> Bar | Lines:
-    return Bar(console) if console.is_terminal and not console.is_dumb_terminal else Lines(console)
+@contextmanager
+def display(console: Console) -> Iterator[Bar | Lines]:
+    """A bar on a terminal that can move its cursor, else lines."""
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield Lines(console)
+        return
+    ascii_only = console.options.ascii_only
+    progress = Progress(
+        SpinnerColumn("line" if ascii_only else "dots", finished_text=" "),
+        BarColumn(bar_width=60, complete_style="cyan", finished_style="green"),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )
+    with Live(progress, console=console, refresh_per_second=10) as live:
+        bar = Bar(live, progress)
+        try:
+            yield bar
+        finally:
+            bar.stop()

@@ -13,12 +13,12 @@ from contextlib import suppress
 
 from rich.console import Console
 
-from cli.comparison import comparison, outcome
+from cli.comparison import comparison
 from cli.job_client import CallFailed, JobClient
 from cli.job_display import display
-from local.ready import address
+from cli.outcome import exit_status, outcome
 from shared import refusal
-from shared.jobs.job import Job, JobStatus
+from shared.jobs.job import Job
 from shared.refusal import refuse
 
 CANNOT_ASK = 2
@@ -34,7 +34,7 @@ def main() -> None:
     console = Console(highlight=False, markup=False)
     try:
         client = JobClient(
-            (arguments.url or address(settings)).rstrip("/"),
+            (arguments.url or settings.api_url).rstrip("/"),
             requested_by=requested_by(),
             api_key=None if key is None else key.get_secret_value(),
         )
@@ -99,12 +99,6 @@ def _follow(client: JobClient, job: Job, console: Console) -> int:
         console.print(comparison(version, job.result.metrics, served))
     console.print(outcome(job), soft_wrap=True)
     return exit_status(job)
-
-
-def exit_status(job: Job) -> int:
-    if job.result is not None:
-        return 0 if job.result.outcome == "promoted" else 3
-    return 4 if job.status is JobStatus.CANCELLED else 1
 
 
 if __name__ == "__main__":

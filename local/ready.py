@@ -10,11 +10,6 @@ from shared.settings import Settings
 _LOOK_SECONDS = 0.2
 
 
-def address(settings: Settings) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
-
-
 def is_ready(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/health/ready", timeout=2) as answer:
@@ -25,7 +20,7 @@ def is_ready(url: str) -> bool:
 
 
 def main() -> None:
-    url = address(Settings())
+    url = Settings().api_url
     while not is_ready(url):
         time.sleep(_LOOK_SECONDS)
     print(f"Ready to predict at {url} (its calls: {url}/docs). Ctrl-C stops it.", flush=True)

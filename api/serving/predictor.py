@@ -7,35 +7,15 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from api.telemetry import counting
-from shared.errors import NoModelYet, TooManyRows
+from api.serving.served_model import ServedModel
+from api.telemetry import metrics
+from shared.errors import TooManyRows
+from shared.schema.columns import Columns
 from shared.schema.decoder import count, decode
-from shared.schema.features import Columns
-from shared.versions.onnx_model import OnnxModel
 
 INLINE_BYTES = 64 * 1024
 """A body up to this size, about 600 records, is predicted on the event loop: 0.7 ms during which
 nobody else is served. A longer one goes to a thread, which costs 0.1 ms more."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServedModel:
-    """A loaded model and its name in one object, so that no answer can mix two versions."""
-
-    version: str
-    model: OnnxModel
-
-
-class ServedModelHolder:
-    """The one place that says what this process serves; set by the watcher, read by requests."""
-
-    def __init__(self) -> None:
-        self.current: ServedModel | None = None
-
-    @property
-    def version(self) -> str | None:
-        served = self.current
-        return None if served is None else served.version
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +40,8 @@ class Predicted:
 def predict(columns: Columns, served: ServedModel) -> Predicted:
     """Checked columns -> predictions. Does no I/O."""
     labels, probabilities = served.model.predict(columns)
-    counting.note(labels, probabilities)
+    metrics.PREDICTED.note(labels, probabilities)
     return Predicted(served.version, labels, probabilities)
-
-
-def served_model(holder: ServedModelHolder) -> ServedModel:
-    """Raises NoModelYet."""
-    served = holder.current
-    if served is None:
-        raise NoModelYet(
-            "there is no model to predict with yet. The first one is trained when the worker "
-            "starts; GET /jobs shows how far it is, PUT /run-pipeline starts a run"
-        )
-    return served
 
 
 def records(body: bytes, max_rows: int) -> list[msgspec.Struct]:

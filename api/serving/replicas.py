@@ -16,7 +16,7 @@ _RENEW_SECONDS = 3.0
 _KEYS_AT_ONCE = 1000
 
 
-class ProcessList:
+class Replicas:
     """What this process serves, noted in Redis, and what all of them have noted there, over all
     hosts that share it.
 

@@ -1,21 +1,20 @@
 """Follows the version key: loads, verifies and warms up a version, then swaps it in."""
 
 import logging
-import math
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 
 import redis
 
-from api.serving.predictor import ServedModel, ServedModelHolder
-from api.serving.replicas import ProcessList
+from api.serving import choice
+from api.serving.replicas import Replicas
+from api.serving.served_model import ServedModel, ServedModelHolder
 from api.telemetry import metrics, process_files
 from shared.errors import VersionNotFound, VersionNotServable
 from shared.versions.store import ModelStore
 from shared.versions.version_key import Reading, VersionKey
-
-_RETRY_REFUSED_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +27,12 @@ class Watcher:
         version_key: VersionKey,
         models: ModelStore,
         holder: ServedModelHolder,
-        processes: ProcessList,
+        replicas: Replicas,
     ) -> None:
         self._version_key = version_key
         self._models = models
         self._holder = holder
-        self._processes = processes
+        self._replicas = replicas
         self._looked = threading.Event()
         self._last_read: str | None = None
         self._refused_at: dict[str, float] = {}
@@ -53,61 +52,49 @@ class Watcher:
             # After the swap, which waits for nothing; and not where it would take the time-out.
             if reading.redis_answers:
                 with suppress(redis.RedisError):
-                    self._processes.note(self._holder.version)
+                    self._replicas.note(self._holder.version)
         if self.redis_answers:
             with suppress(redis.RedisError):
-                self._processes.leave()
+                self._replicas.leave()
 
     def _heed(self, reading: Reading) -> None:
         self._note_redis(reading.redis_answers)
         if reading.version != self._last_read:
             self._last_read = reading.version
             self._refused_at.clear()
-        if reading.version is not None:
-            self._serve(reading.version)
+        named = choice.named(reading, self._holder.version)
+        if named is not None:
+            self._serve_first([named])
         if self._holder.version is None:
-            self._serve_from_volume()
-        served = self._holder.version
-        if reading.redis_answers and reading.version is None and served is not None:
-            self._version_key.put_back(served)
-            log.info("the version key was missing; put back", extra={"model_version": served})
+            self._serve_first(choice.stored(self._models.current(), self._models.manifests()))
+        missing = choice.to_put_back(reading, self._holder.version)
+        if missing is not None:
+            self._version_key.put_back(missing)
+            log.info("the version key was missing; put back", extra={"model_version": missing})
 
-    def _serve_from_volume(self) -> None:
-        """Where Redis names nothing servable: what was chosen last, else the newest promoted."""
-        candidates = [self._models.current()]
-        candidates += [
-            m.model_version for m in self._models.manifests() if m.gate.outcome == "promoted"
-        ]
-        for version in candidates:
-            if version is not None and self._serve(version):
+    def _serve_first(self, versions: Iterable[str]) -> None:
+        """Swaps to the first version that loads."""
+        for version in versions:
+            now = time.monotonic()
+            if choice.may_be_tried(version, self._refused_at, now) and self._swap(version, now):
                 return
 
-    def _serve(self, version: str) -> bool:
-        """Swaps to a version unless it is served already; whether it is served now."""
-        if version == self._holder.version:
-            return True
-        now = time.monotonic()
-        if now < self._refused_at.get(version, -math.inf) + _RETRY_REFUSED_SECONDS:
-            return False
+    def _swap(self, version: str, now: float) -> bool:
+        """Loads a version and swaps it in; False if it is refused."""
+        before = self._holder.version or "no model"
         try:
             manifest, model = self._models.load(version)
         except (VersionNotFound, VersionNotServable) as error:
             if version not in self._refused_at:
-                log.error(
-                    "refused: %s. %s stays",
-                    error,
-                    self._holder.version or "no model",
-                    extra={"model_version": version},
-                )
+                log.error("refused: %s. %s stays", error, before, extra={"model_version": version})
                 metrics.SWAP_FAILURES.inc()
             self._refused_at[version] = now
             return False
-        before = self._holder.version or "no model"
         self._holder.current = ServedModel(version, model)
         metrics.SWAPS.inc()
         metrics.SWAP_SECONDS.observe(time.monotonic() - now)
         metrics.MODEL_CREATED.set(manifest.created_at.timestamp())
-        folder = metrics.folder()
+        folder = process_files.folder()
         if folder is not None:
             process_files.note(folder, version)
         log.info("now serving (before: %s)", before, extra={"model_version": version})

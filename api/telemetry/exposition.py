@@ -15,8 +15,7 @@ from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from api.telemetry import counting, process_files
-from api.telemetry.metrics import folder
+from api.telemetry import metrics, process_files
 from shared.jobs.durations import JobStatistics
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -34,9 +33,9 @@ class _Read(Collector):
 
 def exposition(served_version: str | None, jobs: JobStatistics | None) -> bytes:
     """`served_version` is this process's; `jobs` is None while Redis does not tell."""
-    counting.flush()
+    metrics.PREDICTED.flush()
     counted, read = REGISTRY, CollectorRegistry()
-    shared = folder()
+    shared = process_files.folder()
     pids, versions = {os.getpid()}, dict[int, str]()
     if shared is not None:
         counted = CollectorRegistry()

@@ -4,12 +4,9 @@ Each process keeps its numbers in files (`PROMETHEUS_MULTIPROC_DIR`, set by `api
 whichever answers `/metrics` adds them up (`exposition`).
 """
 
-import os
-from pathlib import Path
-
 from prometheus_client import Counter, Gauge, Histogram
 
-from api.telemetry.bulk_histogram import BulkHistogram
+from api.telemetry.counting import BulkHistogram, PredictionCounts
 
 REQUESTS = Counter("lifeboat_http_requests", "Requests answered.", ["method", "route", "status"])
 REQUEST_SECONDS = Histogram(
@@ -33,6 +30,7 @@ PROBABILITIES = BulkHistogram(
     "Probability of label 1 of each passenger predicted.",
     buckets=[tenths / 10 for tenths in range(1, 11)],
 )
+PREDICTED = PredictionCounts(PREDICTED_ROWS, PREDICTIONS, PROBABILITIES)
 SWAPS = Counter("lifeboat_model_swaps", "Model versions this API took into service.")
 SWAP_FAILURES = Counter(
     "lifeboat_model_swap_failures", "Model versions that were refused or failed to load."
@@ -57,9 +55,3 @@ REDIS_UP = Gauge(
 # From the start, so that a rate sees the first of each.
 for label in ("0", "1"):
     PREDICTIONS.labels(label)
-
-
-def folder() -> Path | None:
-    """Where all processes of this API keep their numbers; None for one that stands alone."""
-    path = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    return Path(path) if path else None

@@ -13,6 +13,12 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 
+def folder() -> Path | None:
+    """Where all processes of this API keep their numbers; None for one that stands alone."""
+    path = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(path) if path else None
+
+
 def note(folder: Path, version: str) -> None:
     """This process serves `version` from now on."""
     new = _new(folder, os.getpid())

@@ -8,13 +8,8 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 
 from api.dependencies import HolderDep, State
 from api.http.responses import BytesResponse, refuse_encoded
-from api.schemas import (
-    BAD_TENSORS,
-    BODY_V2,
-    BUSY_V2,
-    NO_MODEL_V2,
-    NOT_SERVED,
-    PREDICTED,
+from api.schemas.documented import BAD_TENSORS, BODY_V2, BUSY_V2, NO_MODEL_V2, NOT_SERVED, PREDICTED
+from api.schemas.open_inference import (
     InferenceServer,
     Inferred,
     ModelMetadata,
@@ -22,9 +17,10 @@ from api.schemas import (
     ServerLive,
     ServerReady,
     TensorMetadata,
-    VersionName,
 )
-from api.serving.predictor import INLINE_BYTES, ServedModel, predict, served_model
+from api.schemas.parameters import VersionName
+from api.serving.predictor import INLINE_BYTES, predict
+from api.serving.served_model import ServedModel, served_model
 from api.v2.messages import EXAMPLE, HEADER_LENGTH, INPUTS, MODEL_NAME, OUTPUTS, read, written
 from shared.errors import BadTensors, ModelNotFound
 

@@ -114,7 +114,7 @@ def test_no_secret_is_logged_or_answered_whatever_goes_wrong(secured: Stack) -> 
         _assert_none_of(SECRETS, text)
 
 
-@pytest.mark.parametrize("module", ["api", "worker.celery_app", "worker.sign", "local.run"])
+@pytest.mark.parametrize("module", ["api", "worker.celery_app", "worker.sign", "local"])
 @pytest.mark.parametrize(
     "wrong", [{"REDIS_URL": f"http://:{REDIS_PASSWORD}@localhost"}, {"API_WORKERS": "many"}]
 )

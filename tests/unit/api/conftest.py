@@ -16,13 +16,14 @@ from starlette.types import Lifespan
 from api.app import create_app
 from api.dependencies import State
 from api.serving.batcher import Batcher
-from api.serving.predictor import ServedModel, ServedModelHolder
-from api.serving.replicas import ProcessList
+from api.serving.replicas import Replicas
+from api.serving.served_model import ServedModel, ServedModelHolder
 from api.serving.watcher import Watcher
 from shared.jobs.queue import JobQueue
 from shared.jobs.store import JobStore
 from shared.settings import Settings
 from shared.versions.onnx_model import OnnxModel
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from shared.versions.version_key import VersionKey
 from tests.support.versions import exported_pipeline
@@ -48,11 +49,11 @@ def state(models_dir: Path, **changes: Any) -> State:
         "settings": Settings(),
         "holder": holder,
         "watcher": cast(Watcher, NoRedis()),
-        "models": ModelStore(models_dir),
+        "models": ModelStore(LocalStorage(models_dir)),
         "version_key": cast(VersionKey, NoRedis()),
         "jobs": cast(JobStore, NoRedis()),
         "queue": cast(JobQueue, NoRedis()),
-        "processes": cast(ProcessList, NoRedis()),
+        "replicas": cast(Replicas, NoRedis()),
         "predict_limiter": CapacityLimiter(1),
         "metrics_limiter": CapacityLimiter(1),
         "stream_limiter": CapacityLimiter(1),

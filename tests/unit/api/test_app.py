@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.serving.predictor import ServedModelHolder
+from api.serving.served_model import ServedModelHolder
 from shared.errors import JobEnded, JobNotFound, LifeboatError
 from shared.jobs.job import Job, JobStatus
 from shared.jobs.store import Origin

@@ -4,8 +4,6 @@ import pytest
 from rich.console import Console
 
 from cli.comparison import comparison
-from cli.retrain import exit_status, requested_by
-from shared.jobs.job import Job
 from shared.versions.manifest import Metrics, Score
 from tests.support.versions import metrics
 
@@ -46,42 +44,3 @@ def test_better_is_green_and_worse_red(name: str, before: float, colour: str) ->
     row = list(Metrics.model_fields).index(name)
     (cell,) = [c for i, c in enumerate(table.columns[3].cells) if i == row]
     assert str(getattr(cell, "style", "")) == colour
-
-
-@pytest.mark.parametrize(
-    ("status", "outcome", "expected"),
-    [
-        ("succeeded", "promoted", 0),
-        ("failed", None, 1),
-        ("succeeded", "rejected", 3),
-        ("cancelled", None, 4),
-    ],
-)
-def test_the_exit_status_says_how_a_run_ended(
-    status: str, outcome: str | None, expected: int
-) -> None:
-    result = outcome and {
-        "outcome": outcome,
-        "reason": "",
-        "model_version": "new",
-        "metrics": metrics().model_dump(),
-    }
-    job = Job.model_validate(
-        {"job_id": "0" * 32, "status": status, "stage": None, "progress": 1, "attempts": 1}
-        | {"worker": None, "requested_by": None, "forced": False, "request_id": None}
-        | {"created_at": "2026-11-25T00:00:00Z", "started_at": None, "finished_at": None}
-        | {"result": result, "error": None}
-    )
-    assert exit_status(job) == expected
-
-
-def test_who_asks_is_named_in_printable_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("getpass.getuser", lambda: "zoë\n")
-    monkeypatch.setattr("socket.gethostname", lambda: "h" * 100)
-    assert requested_by() == ("zo??@" + "h" * 100)[:64]
-
-    def nameless() -> str:
-        raise OSError("no such user")
-
-    monkeypatch.setattr("getpass.getuser", nameless)
-    assert requested_by()[0].isdigit()

@@ -9,23 +9,12 @@ import pytest
 from cli import job_client
 from cli.job_client import CallFailed, JobClient
 from shared.jobs.job import Job, JobStatus
-
-_JOB_ID = "0" * 32
-_STARTED = "2026-11-25T00:00:00Z"
-
-
-def _job(**fields: object) -> Job:
-    fields = {"status": "running", "stage": "fit", "progress": 0.05} | fields
-    return Job.model_validate(
-        {"job_id": _JOB_ID, "created_at": _STARTED, "started_at": _STARTED, "finished_at": None}
-        | {"attempts": 1, "worker": None, "requested_by": None, "forced": False, "request_id": None}
-        | {"result": None, "error": None}
-        | fields
-    )
+from tests.support.jobs import job
+from tests.support.versions import JOB_ID
 
 
-def _stream(*jobs: tuple[str, Job]) -> httpx.Response:
-    text = "".join(f"id: {i}\ndata: {job.model_dump_json()}\n\n: still here\n\n" for i, job in jobs)
+def _stream(*events: tuple[str, Job]) -> httpx.Response:
+    text = "".join(f"id: {i}\ndata: {j.model_dump_json()}\n\n: still here\n\n" for i, j in events)
     return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, text=text)
 
 
@@ -53,7 +42,7 @@ def client_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer], JobClient]:
 
 def test_it_resumes_after_the_last_event(client_of: Callable[[Answer], JobClient]) -> None:
     asked: list[str] = []
-    ended = _job(status="succeeded", stage="publish", progress=1.0)
+    ended = job(status="succeeded", stage="publish", progress=1.0)
 
     def answer(request: httpx.Request) -> httpx.Response:
         asked.append(request.headers["Last-Event-ID"])
@@ -61,7 +50,7 @@ def test_it_resumes_after_the_last_event(client_of: Callable[[Answer], JobClient
         assert request.headers["X-Requested-By"] == "me@here"
         match len(asked):
             case 1:
-                return _stream(("1-0", _job()), ("2-0", _job(stage="evaluate")))
+                return _stream(("1-0", job()), ("2-0", job(stage="evaluate")))
             case 2:
                 raise httpx.ConnectError("Connection refused", request=request)
             case 3:
@@ -69,7 +58,7 @@ def test_it_resumes_after_the_last_event(client_of: Callable[[Answer], JobClient
             case _:
                 return _stream(("3-0", ended))
 
-    seen = list(client_of(answer).follow(_JOB_ID))
+    seen = list(client_of(answer).follow(JOB_ID))
     assert asked == ["0", "2-0", "2-0", "2-0"]
     assert [s.stage for s in seen if isinstance(s, Job)] == ["fit", "evaluate", "publish"]
     troubles = [s for s in seen if isinstance(s, str)]
@@ -83,7 +72,7 @@ def test_it_resumes_after_the_last_event(client_of: Callable[[Answer], JobClient
 def test_the_end_of_the_job_ends_it(
     client_of: Callable[[Answer], JobClient], status: JobStatus
 ) -> None:
-    seen = list(client_of(lambda _: _stream(("1-0", _job(status=status)))).follow(_JOB_ID))
+    seen = list(client_of(lambda _: _stream(("1-0", job(status=status)))).follow(JOB_ID))
     assert [s.status for s in seen if isinstance(s, Job)] == [status] and len(seen) == 1
 
 
@@ -92,7 +81,7 @@ def test_a_run_that_redis_has_lost_is_told_at_once(
 ) -> None:
     gone = httpx.Response(404, json={"detail": "there is no job"})
     with pytest.raises(CallFailed, match="there is no job"):
-        list(client_of(lambda _: gone).follow(_JOB_ID))
+        list(client_of(lambda _: gone).follow(JOB_ID))
 
 
 def test_an_api_that_stays_away_is_waited_for_as_long_as_a_restart_takes(
@@ -103,7 +92,7 @@ def test_an_api_that_stays_away_is_waited_for_as_long_as_a_restart_takes(
 
     seen = []
     with pytest.raises(CallFailed, match="The run goes on"):
-        for sight in client_of(refuse).follow(_JOB_ID):
+        for sight in client_of(refuse).follow(JOB_ID):
             seen.append(sight)
     assert len(seen) > 60
 

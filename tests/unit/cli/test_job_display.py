@@ -5,19 +5,15 @@ from rich.console import Console
 
 from cli.job_display import Bar, Lines, display, stages
 from shared.jobs.job import Job
+from tests.support.jobs import job
 
 
 def _job(status: str, stage: str | None, progress: float = 0.5) -> Job:
-    return Job.model_validate(
-        {"job_id": "0" * 32, "status": status, "stage": stage, "progress": progress}
-        | {"created_at": "2026-11-25T00:00:00Z", "started_at": None, "finished_at": None}
-        | {"attempts": 1, "worker": None, "requested_by": None, "forced": False, "request_id": None}
-        | {"result": None, "error": None}
-    )
+    return job(status=status, stage=stage, progress=progress)
 
 
 @pytest.mark.parametrize(
-    ("job", "marks"),
+    ("seen", "marks"),
     [
         (_job("running", "load"), "●○○○○○○"),
         (_job("running", "export"), "✓✓✓✓●○○"),
@@ -27,11 +23,11 @@ def _job(status: str, stage: str | None, progress: float = 0.5) -> Job:
         (_job("succeeded", "publish"), "✓✓✓✓✓✓✓"),
     ],
 )
-def test_every_stage_has_a_mark(job: Job, marks: str) -> None:
+def test_every_stage_has_a_mark(seen: Job, marks: str) -> None:
     names = ["load", "fit", "evaluate", "plot", "export", "verify", "publish"]
-    shown = stages(job, ascii_only=False).plain.split()
+    shown = stages(seen, ascii_only=False).plain.split()
     assert shown == [word for pair in zip(marks, names, strict=True) for word in pair]
-    plain = stages(job, ascii_only=True).plain
+    plain = stages(seen, ascii_only=True).plain
     assert plain.isascii() and plain.split()[1::2] == names
 
 
@@ -47,20 +43,21 @@ def test_only_a_terminal_gets_a_bar(
     terminal: bool, environment: dict[str, str], kind: type[object]
 ) -> None:
     console = Console(file=io.StringIO(), force_terminal=terminal, _environ=environment)
-    assert isinstance(display(console), kind)
+    with display(console) as shown:
+        assert isinstance(shown, kind)
 
 
 def test_a_line_for_each_change_and_none_twice() -> None:
     written = io.StringIO()
-    with Lines(Console(file=written)) as shown:
-        shown.show(_job("queued", None))
-        shown.show(_job("running", None))
-        shown.show(_job("running", "load"))
-        shown.show(_job("running", "load", 0.6))
-        for _ in range(3):
-            shown.say("away [bold]")
-        shown.show(_job("running", "fit"))
-        shown.show(_job("failed", "fit"))
+    shown = Lines(Console(file=written))
+    shown.show(_job("queued", None))
+    shown.show(_job("running", None))
+    shown.show(_job("running", "load"))
+    shown.show(_job("running", "load", 0.6))
+    for _ in range(3):
+        shown.say("away [bold]")
+    shown.show(_job("running", "fit"))
+    shown.show(_job("failed", "fit"))
     assert written.getvalue().splitlines() == ["queued", "load", "away [bold]", "fit", "failed"]
 
 
@@ -68,7 +65,7 @@ def test_the_bar_says_why_nothing_is_seen() -> None:
     written = io.StringIO()
     environment = {"TERM": "xterm"}
     console = Console(file=written, force_terminal=True, width=100, _environ=environment)
-    with Bar(console) as shown:
+    with display(console) as shown:
         shown.show(_job("queued", None, 0.0))
         shown.say("the API is stopping; trying again")
     assert "waiting for a worker" in written.getvalue()

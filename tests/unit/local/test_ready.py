@@ -7,23 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.ready import address, is_ready
-from shared.settings import Settings
-
-
-@pytest.mark.parametrize(
-    ("host", "port", "url"),
-    [
-        ("127.0.0.1", 8000, "http://127.0.0.1:8000"),
-        ("localhost", 9000, "http://localhost:9000"),
-        # Everywhere is here, too.
-        ("0.0.0.0", 8000, "http://127.0.0.1:8000"),
-        ("::", 8000, "http://[::1]:8000"),
-        ("::1", 8000, "http://[::1]:8000"),
-    ],
-)
-def test_the_address_is_one_to_click_on(host: str, port: int, url: str) -> None:
-    assert address(Settings(host=host, port=port)) == url
+from local.ready import is_ready
 
 
 class Answer(io.BytesIO):

@@ -3,13 +3,8 @@ from typing import Any
 
 import pytest
 
-from api.serving.predictor import (
-    ServedModel,
-    ServedModelHolder,
-    predict,
-    served_model,
-)
-from shared.errors import NoModelYet
+from api.serving.predictor import predict
+from api.serving.served_model import ServedModel
 from shared.schema.passenger import EXAMPLES
 from shared.versions.onnx_model import OnnxModel
 from tests.support.records import columns
@@ -24,9 +19,6 @@ def served() -> ServedModel:
 def answer(served: ServedModel, passengers: list[dict[str, Any]]) -> dict[str, Any]:
     answered: dict[str, Any] = json.loads(predict(columns(passengers), served).json())
     return answered
-
-
-# --- answers -------------------------------------------------------------------------------------
 
 
 def test_the_original_client_gets_its_answer(served: ServedModel) -> None:
@@ -71,25 +63,3 @@ def test_whole_numbers_may_be_written_with_a_point(served: ServedModel) -> None:
     whole, point = {"Sex": "male", "SibSp": 3, "Pclass": 1}, {"Sex": "male", "SibSp": 3.0}
     answered = answer(served, [whole, point | {"Pclass": 1.0}])
     assert answered["probabilities"][0] == answered["probabilities"][1]
-
-
-# --- the holder ----------------------------------------------------------------------------------
-
-
-def test_before_the_first_model_a_prediction_says_how_to_get_one() -> None:
-    holder = ServedModelHolder()
-    assert holder.version is None
-    with pytest.raises(NoModelYet, match="PUT /run-pipeline"):
-        served_model(holder)
-
-
-def test_what_is_held_is_what_is_served(served: ServedModel) -> None:
-    holder = ServedModelHolder()
-    holder.current = served
-    assert holder.version == served.version
-    assert served_model(holder) is served
-
-
-def test_a_served_model_keeps_its_version(served: ServedModel) -> None:
-    with pytest.raises(AttributeError):
-        served.version = "another"  # type: ignore[misc]

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from api.serving import replicas as module
-from api.serving.replicas import EXPIRES_SECONDS, ProcessList
+from api.serving.replicas import EXPIRES_SECONDS, Replicas
 from shared.runtime.redis_keys import process
 
 
@@ -50,41 +50,39 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
 
 
 @pytest.fixture
-def processes(server: FakeRedis, clock: FakeTime) -> ProcessList:
-    return ProcessList(cast(redis.Redis, server))
+def replicas(server: FakeRedis, clock: FakeTime) -> Replicas:
+    return Replicas(cast(redis.Redis, server))
 
 
 def test_a_process_is_noted_under_its_host_and_pid_with_an_end(
-    server: FakeRedis, processes: ProcessList
+    server: FakeRedis, replicas: Replicas
 ) -> None:
-    processes.note("v1")
+    replicas.note("v1")
     key = f"lifeboat:process:{socket.gethostname()}:{os.getpid()}"
     assert server.sets == [(key, "v1", EXPIRES_SECONDS)]
 
 
 def test_a_swap_is_noted_at_once_and_the_same_version_well_before_its_note_expires(
-    server: FakeRedis, processes: ProcessList, clock: FakeTime
+    server: FakeRedis, replicas: Replicas, clock: FakeTime
 ) -> None:
     for version in (None, None, "v1", "v1", "v2"):
-        processes.note(version)
+        replicas.note(version)
     assert [value for _, value, _ in server.sets] == ["", "v1", "v2"]
     del server.sets[:]
     for _ in range(60):
         clock.now += 1
-        processes.note("v2")
+        replicas.note("v2")
     assert 60 / EXPIRES_SECONDS * 2 <= len(server.sets) <= 60 / 2
 
 
-def test_a_note_that_failed_is_made_at_the_next_look(
-    server: FakeRedis, processes: ProcessList
-) -> None:
+def test_a_note_that_failed_is_made_at_the_next_look(server: FakeRedis, replicas: Replicas) -> None:
     server.error = redis.TimeoutError("frozen")
     with pytest.raises(redis.TimeoutError):
-        processes.note("v1")
+        replicas.note("v1")
     server.error = None
-    processes.note("v1")
+    replicas.note("v1")
     assert len(server.sets) == 1
 
 
-def test_the_living_are_listed_once_each_in_order(processes: ProcessList) -> None:
-    assert list(processes.versions().items()) == [("a:1", None), ("b:2", "v2")]
+def test_the_living_are_listed_once_each_in_order(replicas: Replicas) -> None:
+    assert list(replicas.versions().items()) == [("a:1", None), ("b:2", "v2")]

@@ -9,10 +9,11 @@ import redis
 from prometheus_client import REGISTRY
 
 from api.serving import watcher as module
-from api.serving.predictor import ServedModelHolder
-from api.serving.replicas import ProcessList
+from api.serving.replicas import Replicas
+from api.serving.served_model import ServedModelHolder
 from api.serving.watcher import Watcher
 from shared.versions.manifest import ONNX_FILE
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from shared.versions.version_key import Reading, VersionKey
 from tests.support.versions import publish
@@ -43,7 +44,7 @@ class FakeVersionKey:
         self.put.append(version)
 
 
-class FakeProcesses:
+class FakeReplicas:
     """What this process is noted to serve, and how often it has left."""
 
     def __init__(self) -> None:
@@ -75,13 +76,13 @@ class World:
 
     def __init__(self, models_dir: Path, clock: FakeTime) -> None:
         self.key, self.holder, self.clock = FakeVersionKey(), ServedModelHolder(), clock
-        self.store = ModelStore(models_dir)
-        self.processes = FakeProcesses()
+        self.store = ModelStore(LocalStorage(models_dir))
+        self.replicas = FakeReplicas()
         self.watcher = Watcher(
             cast(VersionKey, self.key),
             self.store,
             self.holder,
-            cast(ProcessList, self.processes),
+            cast(Replicas, self.replicas),
         )
 
     def read(self, *readings: Reading, after: float = 0) -> str | None:
@@ -281,15 +282,15 @@ def test_what_is_served_is_noted_at_each_look_that_redis_answers_and_not_after_t
 ) -> None:
     first, second = publish(models_dir), publish(models_dir)
     world.read(named(first), AWAY, named(second), named(UNKNOWN))
-    assert world.processes.noted == [first, second, second]
-    assert world.processes.left == 1
+    assert world.replicas.noted == [first, second, second]
+    assert world.replicas.left == 1
     world.read(AWAY)
-    assert world.processes.left == 1
+    assert world.replicas.left == 1
 
 
 def test_a_note_that_redis_does_not_take_changes_nothing(models_dir: Path, world: World) -> None:
     first, second = publish(models_dir), publish(models_dir)
-    world.processes.error = redis.TimeoutError("frozen")
+    world.replicas.error = redis.TimeoutError("frozen")
     assert world.read(named(first), named(second)) == second
 
 

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from api.app import create_app
 from api.telemetry import counting
-from api.telemetry.bulk_histogram import BulkHistogram
+from api.telemetry.counting import BulkHistogram
+from api.telemetry.metrics import PREDICTED
 from shared.settings import Settings
 
 BOUNDS = [tenths / 10 for tenths in range(1, 11)]
@@ -36,22 +37,22 @@ def counts() -> list[float]:
 
 @pytest.fixture
 def before() -> Iterator[list[float]]:
-    counting.flush()
+    PREDICTED.flush()
     yield counts()
-    counting.flush()
+    PREDICTED.flush()
 
 
 def note(*probabilities: float) -> None:
     values = np.array(probabilities, np.float32)
-    counting.note((values > 0.5).astype(np.int64), values)
+    PREDICTED.note((values > 0.5).astype(np.int64), values)
 
 
 def test_what_is_noted_is_counted_once_at_the_next_flush(before: list[float]) -> None:
     note(0.25, 0.75, 1.0)
     note()
     assert counts() == before
-    counting.flush()
-    counting.flush()
+    PREDICTED.flush()
+    PREDICTED.flush()
     assert counts() == pytest.approx(np.add(before, [3, 1, 2, 3, 2.0]).tolist())
 
 
@@ -67,11 +68,11 @@ def test_nothing_is_lost_or_doubled_between_threads(before: list[float]) -> None
         for _ in range(calls):
             note(0.25, 0.75)
             if number == 0:
-                counting.flush()
+                PREDICTED.flush()
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(one, range(threads)))
-    counting.flush()
+    PREDICTED.flush()
     rows = 2 * calls * threads
     expected = np.add(before, [rows, rows / 2, rows / 2, rows, rows / 2])
     assert counts() == pytest.approx(expected.tolist())
@@ -82,15 +83,15 @@ def test_the_duty_flushes_by_itself_and_ends(
 ) -> None:
     monkeypatch.setattr(counting, "_FLUSH_SECONDS", 0.001)
     stop, flushed = threading.Event(), threading.Event()
-    flush = counting.flush
+    flush = PREDICTED.flush
 
     def noted_flush() -> None:
         flush()
         flushed.set()
 
-    monkeypatch.setattr(counting, "flush", noted_flush)
+    monkeypatch.setattr(PREDICTED, "flush", noted_flush)
     note(0.25)
-    thread = threading.Thread(target=counting.keep_flushing, args=(stop,))
+    thread = threading.Thread(target=PREDICTED.keep_flushing, args=(stop,))
     thread.start()
     assert flushed.wait(30)
     stop.set()

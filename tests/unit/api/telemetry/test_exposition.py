@@ -83,7 +83,7 @@ from api.telemetry.exposition import exposition
 metrics.PREDICTED_ROWS.inc(int(sys.argv[1]))
 metrics.REDIS_UP.set(int(sys.argv[2]))
 metrics.MODEL_CREATED.set(int(sys.argv[3]))
-process_files.note(metrics.folder(), sys.argv[4])
+process_files.note(process_files.folder(), sys.argv[4])
 print("ready", flush=True)
 if sys.argv[5] == "wait":
     sys.stdin.read()

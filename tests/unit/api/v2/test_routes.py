@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from api.serving.predictor import ServedModelHolder
+from api.serving.served_model import ServedModelHolder
 from api.v2.messages import EXAMPLE, INPUTS
 from shared.schema.features import FEATURES
 from shared.schema.passenger import EXAMPLES

@@ -1,5 +1,3 @@
-import math
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,14 +5,11 @@ from numpy.typing import NDArray
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from shared.errors import RunCancelled
-from shared.versions.manifest import Manifest, Metrics, TrainingData
+from shared.versions.manifest import Metrics
 from tests.support.fits import cross_validation
-from tests.support.manifests import VERSION, manifest
-from tests.support.versions import metrics, training_table
+from tests.support.versions import training_table
 from worker.training import evaluation
-from worker.training.evaluation import FOLDS, Evaluation, cross_validate, promotion_gate
-
-DATA = TrainingData(source="test", sha256="a" * 64, rows=100, positives=40)
+from worker.training.evaluation import FOLDS, Evaluation, cross_validate
 
 
 class Guesser:
@@ -60,9 +55,6 @@ def run(features: pd.DataFrame, labels: NDArray[np.int64]) -> Metrics:
 
 def evaluate(features: pd.DataFrame, labels: NDArray[np.int64]) -> Evaluation:
     return cross_validate(features, labels, lambda _: None)
-
-
-# --- cross-validation ----------------------------------------------------------------------------
 
 
 def test_each_row_is_kept_from_one_fold_and_each_fold_has_both_labels(fits: Fits) -> None:
@@ -158,75 +150,3 @@ def test_the_default_model_scores_with_a_spread() -> None:
     assert 0.3 < scored.log_loss.mean < 0.5
     assert 0.1 < scored.brier_score.mean < 0.15
     assert len(training_table().labels) == sum(len(rows) for _, rows in cross_validation().folds)
-
-
-# --- the gate ------------------------------------------------------------------------------------
-
-
-def served(roc_auc: float, sha256: str = DATA.sha256) -> Manifest:
-    data = DATA.model_copy(update={"sha256": sha256})
-    return manifest(VERSION, metrics=metrics(roc_auc), data=data)
-
-
-@pytest.mark.parametrize("forced", [False, True])
-def test_the_first_model_is_promoted(forced: bool) -> None:
-    gate = promotion_gate(metrics(0.1), DATA, None, tolerance=0, forced=forced)
-    assert (gate.outcome, gate.compared_with) == ("promoted", None)
-    assert "no served model" in gate.reason
-
-
-@pytest.mark.parametrize(
-    ("candidate", "std", "tolerance", "outcome"),
-    [
-        # Better, or the same.
-        (0.875, 0.0, 0.0, "promoted"),
-        (0.9, 0.0, 0.0, "promoted"),
-        # Worse, by less and by more than the tolerance, which is larger than the error.
-        (0.75, 0.0, 0.125, "promoted"),
-        (0.76, 0.01, 0.125, "promoted"),
-        (0.74, 0.01, 0.125, "rejected"),
-        (0.874, 0.0, 0.0, "rejected"),
-        # Worse, by less and by more than one standard error, which is larger than the tolerance:
-        # 0.1 / sqrt(10) = 0.0316.
-        (0.844, 0.1, 0.01, "promoted"),
-        (0.843, 0.1, 0.01, "rejected"),
-        (0.844, 0.1, 0.0, "promoted"),
-    ],
-)
-def test_a_candidate_may_be_a_little_worse_and_no_more(
-    candidate: float, std: float, tolerance: float, outcome: str
-) -> None:
-    gate = promotion_gate(
-        metrics(candidate, std), DATA, served(0.875), tolerance=tolerance, forced=False
-    )
-    assert gate.outcome == outcome
-    assert gate.compared_with == VERSION
-
-
-def test_a_rejection_says_both_scores_what_is_allowed_and_of_which_version() -> None:
-    gate = promotion_gate(metrics(0.8, 0.1), DATA, served(0.87), tolerance=0.01, forced=False)
-    allowed = 0.1 / math.sqrt(10)
-    for part in ("0.8000", "0.8700", f"{allowed:.4f}", VERSION):
-        assert part in gate.reason
-    assert "different data" not in gate.reason
-    assert "force" not in gate.reason
-
-
-def test_force_promotes_what_the_gate_would_reject_and_says_so() -> None:
-    gate = promotion_gate(metrics(0.5), DATA, served(0.87), tolerance=0.01, forced=True)
-    assert gate.outcome == "promoted"
-    assert "force" in gate.reason and "0.5000" in gate.reason
-
-
-def test_force_is_not_blamed_for_a_promotion_that_was_earned() -> None:
-    gate = promotion_gate(metrics(0.9), DATA, served(0.87), tolerance=0.01, forced=True)
-    assert gate.outcome == "promoted"
-    assert "force" not in gate.reason
-
-
-@pytest.mark.parametrize("candidate", [0.9, 0.5])
-def test_a_comparison_over_different_data_says_so(candidate: float) -> None:
-    gate = promotion_gate(
-        metrics(candidate), DATA, served(0.87, sha256="b" * 64), tolerance=0.01, forced=False
-    )
-    assert "different data" in gate.reason

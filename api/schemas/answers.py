@@ -1,0 +1,114 @@
+"""The bodies of answers, beside `Job` and `Manifest`, and of the requests that FastAPI reads."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.jobs.job import Job, JobStatus
+from shared.versions.manifest import Metrics, Plot, TrainingData
+
+
+class Answer(BaseModel):
+    # A field name that begins with `model_` is part of the public contract here.
+    model_config = ConfigDict(use_attribute_docstrings=True, protected_namespaces=())
+
+
+def example(**fields: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"example": fields})
+
+
+class Predictions(Answer):
+    model_config = example(
+        predictions=[0, 1],
+        probabilities=[0.15052056, 0.812181],
+        model_version="20261124-003726-e5f42c",
+    )
+
+    predictions: list[Literal[0, 1]]
+    """The more probable label of each record."""
+    probabilities: list[float]
+    """Probability of label 1, 0 to 1."""
+    model_version: str
+
+
+class StartedRun(Answer):
+    model_config = example(
+        job_id="04d8e84b92d2a8a33813b1c238609411",
+        status="queued",
+        status_url="/jobs/04d8e84b92d2a8a33813b1c238609411",
+    )
+
+    job_id: str
+    status: JobStatus
+    status_url: str
+
+
+class Jobs(Answer):
+    jobs: list[Job]
+
+
+class ModelVersion(Answer):
+    model_version: str
+    job_id: str
+    """The job that trained it."""
+    created_at: datetime
+    outcome: Literal["promoted", "rejected"]
+    """What the promotion gate decided. A rejected version can be served by choosing it."""
+    reason: str
+    metrics: Metrics
+    data: TrainingData
+    plots: list[Plot]
+    """Those that `GET /models/{model_version}/plots/{plot}` answers with."""
+
+
+class Models(Answer):
+    serving: str | None
+    """The version that the answering process serves right now."""
+    versions: list[ModelVersion]
+
+
+class ModelChoice(Answer):
+    model_config = ConfigDict(extra="forbid") | example(model_version="20261124-003726-e5f42c")
+
+    model_version: str
+
+
+class Process(Answer):
+    model_config = example(process="0b5f1f0c3c1e:8", model_version="20261124-003726-e5f42c")
+
+    process: str
+    """`<host>:<pid>`."""
+    model_version: str | None
+    """null before it has a model."""
+
+
+class Processes(Answer):
+    processes: list[Process]
+    """Sorted by their names."""
+
+
+class Live(Answer):
+    status: Literal["live"] = "live"
+
+
+class Readiness(Answer):
+    status: Literal["ready", "no model yet"]
+    model_version: str | None
+    redis: Literal["up", "down"]
+    """Reported only: predictions need no Redis."""
+
+
+class Error(Answer):
+    detail: str
+
+
+class FieldError(Answer):
+    loc: list[str | int]
+    """"body", the index of the record, the field."""
+    msg: str
+    type: str
+
+
+class FieldErrors(Answer):
+    detail: list[FieldError]

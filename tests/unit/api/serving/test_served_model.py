@@ -1,0 +1,30 @@
+import pytest
+
+from api.serving.served_model import ServedModel, ServedModelHolder, served_model
+from shared.errors import NoModelYet
+from shared.versions.onnx_model import OnnxModel
+from tests.support.versions import exported_pipeline
+
+
+@pytest.fixture(scope="module")
+def served() -> ServedModel:
+    return ServedModel("20260102-030405-abcdef", OnnxModel(exported_pipeline()))
+
+
+def test_before_the_first_model_a_prediction_says_how_to_get_one() -> None:
+    holder = ServedModelHolder()
+    assert holder.version is None
+    with pytest.raises(NoModelYet, match="PUT /run-pipeline"):
+        served_model(holder)
+
+
+def test_what_is_held_is_what_is_served(served: ServedModel) -> None:
+    holder = ServedModelHolder()
+    holder.current = served
+    assert holder.version == served.version
+    assert served_model(holder) is served
+
+
+def test_a_served_model_keeps_its_version(served: ServedModel) -> None:
+    with pytest.raises(AttributeError):
+        served.version = "another"  # type: ignore[misc]
