@@ -39,7 +39,7 @@ def build_pipeline(rows: int) -> Pipeline:
         ]
     )
     # The cheapest to serve within a standard error of the best, by 10-fold cross-validation over
-    # ten seeds; docs/decisions.md has the runners-up and what they cost.
+    # ten seeds; docs/decisions/ has the runners-up and what they cost.
     classifier = GradientBoostingClassifier(
         n_estimators=10,
         learning_rate=0.25,
