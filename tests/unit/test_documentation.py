@@ -11,6 +11,7 @@ from api.app import create_app
 from shared import __version__
 from shared.settings import Settings
 from tests.support.documents import pages
+from tests.support.tree import documents, other_files, python_files
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -45,9 +46,9 @@ def test_the_http_page_has_every_call_with_an_example() -> None:
 
 
 def test_every_link_of_a_page_leads_somewhere() -> None:
-    for page in pages():
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", _read(page)):
-            assert (ROOT / page).parent.joinpath(target).exists(), f"{page} links to {target}"
+    for page in documents():
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page} links to {target}"
 
 
 def test_the_example_file_lists_every_setting_with_its_default() -> None:
@@ -71,8 +72,9 @@ def test_the_version_stands_in_one_place_and_is_read_from_there() -> None:
     project = tomllib.loads(_read("pyproject.toml"))
     assert project["project"]["dynamic"] == ["version"]
     assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "shared.__version__"}
-    sources = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
-    naming = [path for path in sources if f'"{__version__}"' in path.read_text()]
+    naming = [
+        path for path in (*python_files(), *other_files()) if f'"{__version__}"' in path.read_text()
+    ]
     assert naming == [ROOT / "shared" / "__init__.py"]
     described = TestClient(create_app(Settings())).get("/openapi.json").json()["info"]
     assert described["version"] == __version__
@@ -84,6 +86,15 @@ def test_the_changelog_begins_with_what_is_unreleased_and_then_with_this_version
     released = [re.fullmatch(r"(\d+\.\d+\.\d+) \((\d{4}-\d\d-\d\d)\)", h) for h in headings[1:]]
     assert all(released), f"expected '## <version> (<date>)', found {headings[1:]}"
     assert not released or released[0][1] == __version__  # type: ignore[index]
+
+
+def test_the_hooks_run_the_tools_of_make_lint_from_the_same_place() -> None:
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", _read("Makefile"), re.M)
+    assert recipe
+    tool = r"([\w-]+(?: [a-z]+\b)?)"
+    linted = re.findall(rf"^\t\$\(BIN\)/{tool}", recipe[1], re.M)
+    hooks = re.findall(rf"entry: \.venv/bin/{tool}", _read(".pre-commit-config.yaml"))
+    assert hooks == linted
 
 
 def test_every_module_that_the_documents_name_exists() -> None:
