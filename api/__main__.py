@@ -1,4 +1,4 @@
-"""Starts the API's processes: `python -m api`."""
+"""Start the API's processes: `python -m api`."""
 
 import contextlib
 import logging
@@ -8,13 +8,11 @@ import tempfile
 
 import uvicorn
 
+from api import limits
 from api.http.exposure import warn_where_open
 from api.http.supervisor import Supervisor
 from shared.runtime.log import configure, log_config
 from shared.settings import read_settings
-
-_DRAIN_SECONDS = 4
-_HEALTHCHECK_SECONDS = 30
 
 log = logging.getLogger(__name__)
 
@@ -30,19 +28,16 @@ def main() -> None:
         config = uvicorn.Config(
             "api.app:start_app",
             factory=True,
-            # By its name: it counts, so it must not be imported before the folder is set.
+            # By its name, because it counts: it must be imported after the folder is set.
             http="api.http.connection:Connection",
             host=settings.host,
             port=settings.port,
             workers=settings.api_workers,
             log_config=log_config(settings.log_level, settings.log_format),
-            # A line per request costs more than a prediction; /metrics counts them.
+            # A line per request costs more than a prediction; /metrics counts requests.
             access_log=False,
-            # Unset, an open event stream would keep the process from ever stopping.
-            timeout_graceful_shutdown=_DRAIN_SECONDS,
-            # After 5 s without an answer uvicorn kills a process, and a load on a busy machine can
-            # take that long.
-            timeout_worker_healthcheck=_HEALTHCHECK_SECONDS,
+            timeout_graceful_shutdown=limits.DRAIN_SECONDS,
+            timeout_worker_healthcheck=limits.HEALTHCHECK_SECONDS,
             server_header=False,
         )
         if settings.api_workers > 1:
@@ -53,15 +48,15 @@ def main() -> None:
 
 
 def raise_open_files() -> None:
-    """The soft limit of open files to the hard one, here and in the processes that are started.
+    """Raise the soft limit of open files to the hard limit, for this process and its children.
 
-    Many shells allow 1,024. As many idle connections, and the process accepts nobody any more
+    Many shells allow 1,024. With as many idle connections, a process accepts no further client
     (`OSError: Too many open files`) and cannot read a model.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    # macOS says 'unlimited' and refuses it.
+    # macOS states 'unlimited' and refuses it.
     except (OSError, ValueError) as error:
         log.warning("the limit of open files stays as it is: %s", error)
 

@@ -55,30 +55,30 @@ def main() -> None:
 _HOW = f"""\
 `make bench`; {machine()}, {wrk.version()}.
 
-One API process on one core, `wrk` on the other; medians of interleaved rounds. The no-ops are
-servers on the same uvicorn that read the body and answer with Lifeboat's bytes: FastAPI's is what
-a route costs that does nothing. 10,000 passengers are asked for on 4 connections, else on 16.
-'Tensors' are the Open Inference Protocol."""
+One API process runs on one core, and `wrk` on the other; the figures are medians of interleaved
+rounds. The no-ops are servers on the same uvicorn that read the body and answer with Lifeboat's
+bytes; FastAPI's shows what a route that does nothing costs. 'Tensors' are requests in the Open
+Inference Protocol. Requests with 10,000 passengers come on 4 connections, others on 16."""
 
 _FAIR = """\
-One client's single passengers on 4 connections, a few milliseconds apart, while another sends
-10,000 passengers at a time to the same process without a pause:"""
+One client sends single passengers on 4 connections, a few milliseconds apart, while another client
+sends 10,000 passengers at a time to the same process without a pause:"""
 
 _STEADY = """\
-Single passengers at half the highest rate, from 64 connections. The training run and the load share
-the other core, {order}:"""
+Single passengers come at half the highest rate, from 64 connections. The training run and the load
+share the other core, {order}:"""
 _ORDER = {
-    True: "where the load goes first, so that its own waiting does not count as the server's",
-    False: "and the load waits for the run at times, which counts as latency here: this user may "
-    "not give it the priority of real time",
+    True: "and the load goes first there, so that its own waiting does not count as the server's",
+    False: "and the load at times waits for the run, which counts as latency here, because this "
+    "user may not give the load real-time priority",
 }
 
 _COSTS = """\
-The API on both cores, which it shares with `wrk` here. Memory is resident memory, shared libraries
-included; the loads are 10,000 passengers on 16 connections, then 1:"""
+The API has both cores, which it shares with `wrk` here. Memory is resident memory, shared libraries
+included. The loads are requests with 10,000 passengers on 16 connections, then with 1:"""
 
 _RELOAD = """\
-From the change of the version key in Redis, as a client sees it:"""
+Time from the change of the version key in Redis, as a client sees it:"""
 
 
 if __name__ == "__main__":

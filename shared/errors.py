@@ -1,8 +1,8 @@
-"""The errors a user can meet, each with the HTTP status that the API answers it with."""
+"""The errors that a user can meet, each with the HTTP status of the API's answer."""
 
 
 class LifeboatError(Exception):
-    """Base of all errors whose message is written for the person who meets it."""
+    """Base of all errors whose message is written for a user."""
 
     status_code = 500
 
@@ -14,7 +14,7 @@ class NoModelYet(LifeboatError):
 
 
 class BadTensors(LifeboatError):
-    """Raised when the tensors of an inference request are not what the model takes."""
+    """Raised when the tensors of an inference request are not what the model expects."""
 
     status_code = 400
 
@@ -38,7 +38,7 @@ class BodyEncoded(LifeboatError):
 
 
 class Overloaded(LifeboatError):
-    """Raised when a process has as much work in progress as it takes in."""
+    """Raised when a process is at capacity."""
 
     status_code = 503
 
@@ -56,7 +56,7 @@ class VersionNotFound(LifeboatError):
 
 
 class VersionNotServable(LifeboatError):
-    """Raised when a version is on the volume but is damaged or made for another schema."""
+    """Raised when a version is on the volume but is damaged, unsigned or of another schema."""
 
     status_code = 409
 
@@ -96,15 +96,15 @@ class TrainingFailed(LifeboatError):
 
 
 class BadTrainingData(TrainingFailed):
-    """Raised when the training table cannot be read or holds what training cannot use."""
+    """Raised when the training table cannot be read or cannot be trained on."""
 
 
 class ParityBroken(TrainingFailed):
-    """Raised when the exported model does not answer as the scikit-learn pipeline does."""
+    """Raised when the exported model and the scikit-learn pipeline predict differently."""
 
 
 class RunStopped(Exception):
-    """Base of the reasons for which a worker drops a run without an outcome of its own."""
+    """Base of the reasons for a worker to drop a run without a result."""
 
 
 class RunCancelled(RunStopped):
@@ -112,4 +112,4 @@ class RunCancelled(RunStopped):
 
 
 class RunLost(RunStopped):
-    """Raised when the record says that this attempt no longer holds the run."""
+    """Raised when an attempt no longer holds the run."""

@@ -1,7 +1,7 @@
-"""What can be configured, by environment variables with the prefix `LIFEBOAT_`."""
+"""The settings: environment variables with the prefix `LIFEBOAT_`."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -11,11 +11,10 @@ from shared.runtime.log import refuse_to_start
 
 
 class Settings(BaseSettings):
-    """Every setting of both services; `.env.example` and `docs/configuration.md` list
-    the same ones.
+    """Every setting of both services; `.env.example` and `docs/configuration.md` list the same.
 
     Raises:
-        pydantic.ValidationError: a variable holds a value that its field refuses.
+        pydantic.ValidationError: a variable has a value that its field does not accept.
     """
 
     model_config = SettingsConfigDict(
@@ -41,7 +40,7 @@ class Settings(BaseSettings):
         description="The Redis (or Valkey) server of jobs and of the version key.",
     )
     redis_password_file: Path | None = Field(
-        None, description="File that holds the Redis password, where the URL has none."
+        None, description="File that holds the Redis password, if the URL has none."
     )
     training_data: str = Field(
         "data/titanic.csv",
@@ -81,15 +80,11 @@ class Settings(BaseSettings):
         8 * 1024 * 1024, ge=1, description="Largest body of a request; a larger one is refused."
     )
     max_rows: int = Field(10_000, ge=1, description="Most rows in a request; more are refused.")
-    log_level: str = Field(
-        "INFO",
-        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
-        description="DEBUG, INFO, WARNING or ERROR.",
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="DEBUG, INFO, WARNING or ERROR."
     )
-    log_format: str = Field(
-        "text",
-        pattern="^(text|json)$",
-        description="text, or json: one object per line. In containers json unless set.",
+    log_format: Literal["text", "json"] = Field(
+        "text", description="text, or json: one object per line. In containers json unless set."
     )
 
     @field_validator("redis_url")
@@ -101,9 +96,10 @@ class Settings(BaseSettings):
         except ValueError:
             valid = False
         if not valid:
-            # No cause: urllib's own text repeats a part of the URL.
+            # Neither the URL nor urllib's error, which quotes a part of it: it may hold a password.
             raise ValueError(
-                "no redis:// URL; write special characters of a password as %XX"
+                "expected a URL like redis://host:6379/0 or rediss://host:6379/0, found something "
+                "else; write special characters of a password as %XX"
             ) from None
         return url
 
@@ -115,12 +111,12 @@ class Settings(BaseSettings):
 
     @property
     def api_url(self) -> str:
-        """The URL at which this machine reaches the API."""
+        """The URL at which this machine reaches the API: loopback if the API listens everywhere."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def redis_url_with_password(self) -> str:
-        """The URL to connect to, with the password of `redis_password_file` put in.
+        """Return the URL to connect to, with the password from `redis_password_file`.
 
         Raises:
             OSError: the password file cannot be read.
@@ -135,7 +131,7 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """For a process that cannot start without them: it ends where one is wrong, and says which."""
+    """Return the settings; if one is wrong, say which and end the process."""
     try:
         return Settings()
     except ValidationError as error:
@@ -143,27 +139,34 @@ def read_settings() -> Settings:
 
 
 def explanations(error: ValidationError) -> list[str]:
-    """A sentence for each setting that is wrong, which begins with the name of its variable."""
+    """Return a sentence for each wrong setting; it begins with the name of the variable."""
     return [
-        # What is wrong with two of them together has no place, and names them itself.
+        # An error about two settings together has no location; its message names them.
         "".join(f"LIFEBOAT_{str(name).upper()}: " for name in found["loc"][:1])
-        + found["msg"].removeprefix("Value error, ")
+        + _PLAIN.get(found["type"], found["msg"].removeprefix("Value error, "))
         for found in error.errors()
     ]
 
 
+_PLAIN = {
+    # Pydantic speaks of a value with too few items.
+    "too_short": "expected a key, found an empty value; set a key, or unset the variable",
+}
+"""Pydantic's type of an error -> what to say instead of Pydantic's message."""
+
+
 def _key(name: str, key: SecretStr | None, file: Path | None) -> SecretStr | None:
-    """A key that may come from a file, such as one in /run/secrets."""
+    """Return a key, which may come from a file such as one in /run/secrets."""
     if file is None:
         return key
     variable = f"LIFEBOAT_{name.upper()}"
     if key is not None:
-        raise ValueError(f"{variable} and {variable}_FILE are both set; keep one")
+        raise ValueError(f"{variable} and {variable}_FILE are both set; unset one of them")
     try:
         found = file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
+        reason = getattr(error, "strerror", None) or "it is not text"
         raise ValueError(f"{variable}_FILE: {file} cannot be read: {reason}") from None
     if not found:
-        raise ValueError(f"{variable}_FILE: {file} is empty")
+        raise ValueError(f"{variable}_FILE: expected a key in {file}, but the file is empty")
     return SecretStr(found)

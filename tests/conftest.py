@@ -2,14 +2,16 @@
 
 import csv
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
+from tests.support import artifacts
 from tests.support.processes import Stack
 from tests.support.versions import TRAINING_DATA
 
@@ -35,6 +37,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: _LONGEST_FIRST.index(_ring(item.nodeid)))
 
 
+# Optional, for `pytest -p no:xdist`.
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "StacksTogether":
     return StacksTogether(config, log)
 
@@ -55,6 +59,23 @@ class StacksTogether(LoadScopeScheduling):
                 return nodeid.partition("::")[0]
 
 
+def pytest_runtest_logstart(nodeid: str) -> None:
+    artifacts.begin(nodeid)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep what the processes of a failed test have logged, before its fixtures end them."""
+    report = yield
+    if report.failed:
+        kept = artifacts.keep(item.nodeid, report.when or "", report.longreprtext)
+        if kept:
+            report.sections.append(("kept of this failure", "\n".join(map(str, kept))))
+    return report
+
+
 def _ring(nodeid: str) -> str:
     ring = nodeid.split("/")[1]
     return ring if ring in _LONGEST_FIRST else "unit"
@@ -73,7 +94,7 @@ def models_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def model_store(models_dir: Path) -> ModelStore:
-    return ModelStore(models_dir)
+    return ModelStore(LocalStorage(models_dir))
 
 
 def _write_table(path: Path, *, rows: int) -> Path:

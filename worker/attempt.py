@@ -1,4 +1,4 @@
-"""A run that a worker holds: reports to the job's record, and learns when to stop."""
+"""One attempt at a job: it reports to the job's record, and learns there when to stop."""
 
 import contextvars
 import functools
@@ -12,9 +12,9 @@ from typing import TypeVar
 import redis
 
 from shared.errors import RunCancelled, RunLost
+from shared.jobs.attempts import AttemptStore
 from shared.jobs.job import JobResult, JobStatus, Stage
-from shared.jobs.scripts import CANCEL_ASKED, FORCE_ASKED, LOST
-from shared.jobs.store import JobStore
+from shared.jobs.steps import Hold
 from shared.runtime import tracing
 
 _BEAT_SECONDS = 1.0
@@ -26,29 +26,39 @@ _Answer = TypeVar("_Answer")
 log = logging.getLogger(__name__)
 
 
-class JobRun:
+def worker_name(node: str, main_pid: int) -> str:
+    """Return the name under which a worker claims jobs.
+
+    Celery's name of a node is by default that of the machine, which two workers may share.
+    """
+    return f"{node}#{main_pid}"
+
+
+class Attempt:
     """One attempt at a job. While it is entered, a thread keeps the heartbeat moving.
 
-    The thread stops the run after `timeout_seconds`, and ends the whole process when the run is
-    lost but computes on: a fit in C code cannot be interrupted otherwise.
+    The thread stops the run after `timeout_seconds`. It ends the whole process if the run is lost
+    but computes on: a fit in C code cannot be interrupted otherwise.
     """
 
-    def __init__(self, store: JobStore, job_id: str, attempt: int, timeout_seconds: float) -> None:
+    def __init__(
+        self, store: AttemptStore, job_id: str, number: int, timeout_seconds: float
+    ) -> None:
         self.job_id = job_id
-        self.attempt = attempt
+        self.number = number
         self._store = store
         self._deadline = time.monotonic() + timeout_seconds
         self._too_long = (
-            f"the run took longer than {timeout_seconds:g} s, which is what "
-            "LIFEBOAT_JOB_TIMEOUT_SECONDS allows"
+            f"the run took longer than the {timeout_seconds:g} s that "
+            "LIFEBOAT_JOB_TIMEOUT_SECONDS allows; raise it, or train on fewer rows"
         )
         self._ended = threading.Event()
         self._lost = False
-        # What it logs is about this job, too.
+        # In a copy of the context, so that its log lines are about this job, too.
         beat = functools.partial(contextvars.copy_context().run, self._beat)
         self._heart = threading.Thread(target=beat, name=f"heart-{job_id}", daemon=True)
 
-    def __enter__(self) -> "JobRun":
+    def __enter__(self) -> "Attempt":
         self._heart.start()
         return self
 
@@ -57,55 +67,62 @@ class JobRun:
         self._heart.join()
 
     def report(self, stage: Stage, progress: float) -> None:
-        """A checkpoint. Raises RunCancelled or RunLost if the run is to end here."""
+        """Note the progress; raise RunCancelled or RunLost if the run is to end here."""
         if self._lost:
             raise RunLost(self.job_id)
         try:
-            answer = self._store.report(self.job_id, self.attempt, stage, progress)
+            answer = self._store.report(self.job_id, self.number, stage, progress)
         except redis.RedisError as error:
             # Redis may be restarting; the training need not wait for it.
-            log.warning("progress not noted: %s", error)
+            log.warning("progress is not noted: %s", error)
             return
         self._heed(answer)
 
     def choose_version(self, proposed: str) -> str:
-        name = self._insist(lambda: self._store.choose_version(self.job_id, self.attempt, proposed))
-        if not name:
+        """Return the name to publish under; raise RunLost if the run is lost."""
+        name = self._insist(lambda: self._store.choose_version(self.job_id, self.number, proposed))
+        if name is None:
             raise RunLost(self.job_id)
         return name
 
     def is_forced(self) -> bool:
+        """Return whether to promote the version whatever the gate decides."""
         return self._insist(lambda: self._store.is_forced(self.job_id))
 
     def succeed(self, result: JobResult) -> None:
-        """The last step: serve the version if it was promoted, end the job, free the run lock."""
-        answer = self._insist(lambda: self._store.succeed(self.job_id, self.attempt, result))
-        if answer == FORCE_ASKED:
+        """Serve the version if it was promoted, end the job, and free the run lock.
+
+        Raises RunCancelled or RunLost if the run is to end otherwise.
+        """
+        answer = self._insist(lambda: self._store.succeed(self.job_id, self.number, result))
+        if answer is Hold.FORCE_ASKED:
             reason = f"{result.reason}; promoted because force was asked for"
             forced = result.model_copy(update={"outcome": "promoted", "reason": reason})
-            answer = self._insist(lambda: self._store.succeed(self.job_id, self.attempt, forced))
+            answer = self._insist(lambda: self._store.succeed(self.job_id, self.number, forced))
         self._heed(answer)
 
     def fail(self, error: str) -> None:
+        """End the job as failed; the watchers see to it if that cannot be noted."""
         self._end(JobStatus.FAILED, error)
 
     def cancel(self) -> None:
+        """End the job as cancelled; the watchers see to it if that cannot be noted."""
         self._end(JobStatus.CANCELLED, "")
 
     def _end(self, status: JobStatus, error: str) -> None:
         try:
-            self._insist(lambda: self._store.end(self.job_id, self.attempt, status, error))
+            self._insist(lambda: self._store.end(self.job_id, self.number, status, error))
         except RunLost:
-            log.warning("could not be noted as %s", status)
+            log.warning("the job could not be noted as %s", status)
 
-    def _heed(self, answer: int) -> None:
-        if answer == LOST:
+    def _heed(self, answer: Hold) -> None:
+        if answer is Hold.LOST:
             raise RunLost(self.job_id)
-        if answer == CANCEL_ASKED:
+        if answer is Hold.CANCEL_ASKED:
             raise RunCancelled(self.job_id)
 
     def _insist(self, step: Callable[[], _Answer]) -> _Answer:
-        """Repeats a step that the job cannot end without, for as long as the attempt may take."""
+        """Repeat a step that the job cannot end without, until the attempt has no time left."""
         while True:
             try:
                 return step()
@@ -119,14 +136,14 @@ class JobRun:
         while not self._ended.wait(_BEAT_SECONDS):
             try:
                 if time.monotonic() > self._deadline:
-                    self._store.end(self.job_id, self.attempt, JobStatus.FAILED, self._too_long)
-                self._lost = self._store.beat(self.job_id, self.attempt) == LOST
+                    self._store.end(self.job_id, self.number, JobStatus.FAILED, self._too_long)
+                self._lost = self._store.beat(self.job_id, self.number) is Hold.LOST
             except redis.RedisError as error:
-                log.warning("no heartbeat: %s", error)
+                log.warning("the heartbeat is not noted: %s", error)
                 continue
             if self._lost:
                 if not self._ended.wait(_LEAVE_SECONDS):
-                    log.warning("no longer this worker's; leaving its work")
+                    log.warning("the run is lost and computes on; ending the process")
                     tracing.stop()
                     os._exit(1)
                 return

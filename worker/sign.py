@@ -1,22 +1,23 @@
-"""Signs the model versions that were on the volume before there was a key: `make sign`.
+"""Signs the model versions that were published before there was a key: `make sign`.
 
-It vouches for what is there now, so run it while nobody but you can have written to the volume.
+A signature vouches for what is on the volume now, so sign only if nobody else can have written to
+the volume.
 """
 
 import sys
 
 from shared.errors import VersionNotFound, VersionNotServable
+from shared.resources import model_store
 from shared.settings import Settings
-from shared.versions.store import ModelStore
 
 
 def main() -> int:
-    """Says what became of each version; the exit status: 0 if all of them are signed now."""
+    """Sign all versions and print a line for each; return 0 if all of them are signed now."""
     settings = Settings()
     if settings.signing_key is None:
-        print("there is nothing to sign with: set LIFEBOAT_SIGNING_KEY", file=sys.stderr)
+        print("no key to sign with; set LIFEBOAT_SIGNING_KEY", file=sys.stderr)
         return 2
-    store = ModelStore(settings.models_dir, settings.signing_key)
+    store = model_store(settings)
     refused = False
     for version in store.versions():
         try:
@@ -26,7 +27,7 @@ def main() -> int:
             print(f"{version}: refused: {error}", file=sys.stderr)
         except OSError as error:
             refused = True
-            print(f"{version}: not signed: {error.strerror}", file=sys.stderr)
+            print(f"{version}: not signed: {error.strerror or error}", file=sys.stderr)
     return int(refused)
 
 

@@ -1,4 +1,4 @@
-"""What is answered when a handler raises; `/v2` says it in the words of its protocol."""
+"""The answers to errors that handlers raise; those of `/v2` have the form of its protocol."""
 
 import logging
 from collections.abc import Callable, Coroutine
@@ -13,11 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match, Route
 
+from api import limits
 from api.http.responses import refuse_encoded
 from api.serving.refusals import MAX_ERRORS, shortened
 from shared.errors import BodyEncoded, LifeboatError
-
-RETRY_AFTER_SECONDS = 5
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +32,13 @@ async def _answer_redis_error(request: Request, error: Exception) -> Response:
     return _answer(
         request,
         503,
-        "Redis does not answer, so jobs and the choice of the model version are out of reach; "
-        "predictions go on. Try again in a moment",
+        "Redis does not answer, so jobs and the choice of the model version are out of reach. "
+        "Predictions go on; try again in a moment",
     )
 
 
 async def _answer_invalid_request(request: Request, error: Exception) -> Response:
-    """As FastAPI does, without the input: that may be NaN, which no JSON answer can hold."""
+    """Answer as FastAPI does, without the input: a NaN in it has no place in JSON."""
     assert isinstance(error, RequestValidationError)
     detail = [
         {"loc": shortened(found["loc"]), "msg": found["msg"], "type": found["type"]}
@@ -57,9 +56,9 @@ def _answer_encoded(request: Request) -> Response | None:
 
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:
-    """Starlette's own, such as 404 for a path that is none."""
+    """Answer an error of Starlette's, such as 404 for an unknown path."""
     assert isinstance(error, HTTPException)
-    # FastAPI's 400 is for a body that is no text.
+    # FastAPI answers 400 to a body that is not text.
     encoded = _answer_encoded(request) if error.status_code == 400 else None
     answer = encoded or _answer(request, error.status_code, error.detail)
     answer.headers.update(error.headers or {})
@@ -69,7 +68,7 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """Of all routes of that path; Starlette names those of the first."""
+    """Return the methods of all routes of a path; Starlette names those of the first route."""
     path = request.url.path
     found = [
         route
@@ -81,13 +80,13 @@ def _allowed_methods(request: Request) -> list[str]:
 
 
 async def _answer_nobody(_: Request, error: Exception) -> Response:
-    """The client left before its request was whole; 499 is nginx's status for that."""
+    """Answer a client that left before its request was whole, with nginx's status for that."""
     return Response(status_code=499)
 
 
 def _answer(request: Request, status: int, message: str) -> JSONResponse:
     name = "error" if request.url.path.startswith("/v2/") else "detail"
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+    headers = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)} if status == 503 else None
     return JSONResponse({name: message}, status, headers)
 
 

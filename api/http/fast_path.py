@@ -1,85 +1,106 @@
-"""The short way to the handlers that predict, and what every request passes first."""
+"""The way of every request: through the envelope, then directly to a handler or to FastAPI."""
 
-import logging
-import time
+import inspect
 from collections.abc import Iterable
 
 from fastapi import FastAPI, Request, Response
-from fastapi.routing import APIRoute
+from fastapi.datastructures import DefaultPlaceholder
+from fastapi.params import Depends
+from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import SecretStr
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute
 from starlette.types import Message, Receive, Scope, Send
 
+from api.http import envelope
+from api.http.envelope import Exchange
 from api.http.intake import Intake
-from api.http.measuring import MeasuringMiddleware, measured
-from api.http.request_id import HEADER, note_request_id
-from api.http.request_log import RequestLog
-from api.http.security_headers import NOSNIFF, SecurityHeaders
+from api.http.key import ApiKeyRequired, KeyCheck
 from shared.errors import LifeboatError
 
 _ALWAYS = ("/health/", "/v2/health/", "/metrics")
 """Answered under any load."""
 
-log = logging.getLogger(__name__)
-
 
 class FastPath:
-    """Calls the handlers of some routes directly; everything else goes on to FastAPI.
+    """Calls the handlers of some routes directly, and passes every other request to FastAPI.
 
     FastAPI's middleware, routing and dependencies take longer than a prediction of one row
-    (docs/decisions.md has the figures). FastAPI knows the routes too, as they are or with a
-    parameter, for OpenAPI and for what does not match exactly. The ones given here have no
-    parameters in their path, and their handlers take the request and return a response.
+    (`docs/decisions/` has the figures). FastAPI knows these routes too, as they are or with a
+    parameter, for OpenAPI and for requests that do not match exactly.
 
-    Every body is read here, within the limits of `intake`; handlers find it in `scope["body"]`.
+    Each request passes the envelope. Its key is checked by its head, if its route needs the key;
+    then its body is read within the limits of `intake`, and handlers find it in `scope["body"]`.
+
+    Raises:
+        ValueError: A route has what only FastAPI can carry out.
     """
 
-    def __init__(self, api: FastAPI, routes: Iterable[BaseRoute], intake: Intake) -> None:
+    def __init__(
+        self,
+        api: FastAPI,
+        routes: Iterable[BaseRoute],
+        intake: Intake,
+        api_key: SecretStr | None = None,
+    ) -> None:
         self._api = api
-        self._measured_api = MeasuringMiddleware(RequestLog(SecurityHeaders(self._long_way)))
         self._intake = intake
-        self._routes = {
-            (method, route.path): route
-            for route in routes
-            if isinstance(route, APIRoute)
-            for method in route.methods or ()
-        }
+        self._key = KeyCheck(api_key, api)
+        self._routes: dict[tuple[str, str], tuple[APIRoute, bool]] = {}
+        for route in routes:
+            found, dependencies = _checked(route, api)
+            for method in found.methods or ():
+                self._routes[method, found.path] = found, ApiKeyRequired in dependencies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = None
-        if scope["type"] == "http":
-            request_id = scope["request_id"] = note_request_id(scope["headers"])
-            route = self._routes.get((scope["method"], scope["path"]))
-        if route is None:
-            await self._measured_api(scope, receive, send)
+        if scope["type"] != "http":
+            await self._api(scope, receive, send)
             return
+        exchange = envelope.begin(scope["method"], scope["headers"])
+        try:
+            found = self._routes.get((scope["method"], scope["path"]))
+            if found is None:
+                await self._pass_to_fastapi(exchange, scope, receive, send)
+            else:
+                await self._call(*found, exchange, scope, receive, send)
+        finally:
+            envelope.end(exchange)
+
+    async def _call(
+        self,
+        route: APIRoute,
+        keyed: bool,
+        exchange: Exchange,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
         scope["route"] = route
-        started = time.perf_counter()
-        status = 500
+        exchange.route = route.path
         body = None
         try:
             request = Request(scope, receive)
             try:
+                if keyed:
+                    self._key.check_headers(scope["headers"])
                 body = scope["body"] = await self._intake.read(receive)
                 self._intake.admit(body)
                 response = await route.endpoint(request)
             except Exception as error:
-                response = await self._answer(request, error)
+                response = await self._answer(exchange, request, error)
                 if body is None:
-                    _close_after(response)
-            status = response.status_code
-            response.raw_headers += (NOSNIFF, (HEADER, request_id))
+                    _close_if_unread(response, scope)
+            response.raw_headers += envelope.lines_for_data(exchange)
+            exchange.status = response.status_code
             await response(scope, receive, send)
         finally:
             if body is not None:
                 self._intake.release(body)
-            measured(scope["method"], route.path, status, started)
 
-    async def _long_way(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._api(scope, receive, send)
-            return
+    async def _pass_to_fastapi(
+        self, exchange: Exchange, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         body = None
         unread = True
 
@@ -90,33 +111,89 @@ class FastPath:
                 return {"type": "http.request", "body": body, "more_body": False}
             return await receive()
 
+        async def send_enveloped(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                lines = envelope.lines_for_pages(exchange)
+                message["headers"] = [*message.get("headers", ()), *lines]
+            await send(message)
+
         try:
             try:
+                self._key.check(scope)
                 body = scope["body"] = await self._intake.read(receive)
                 if not scope["path"].startswith(_ALWAYS):
                     self._intake.admit(body)
             except (LifeboatError, ClientDisconnect) as error:
-                response = await self._answer(Request(scope), error)
+                response = await self._answer(exchange, Request(scope), error)
                 if body is None:
-                    _close_after(response)
-                await response(scope, receive, send)
+                    _close_if_unread(response, scope)
+                await response(scope, receive, send_enveloped)
                 return
-            await self._api(scope, receive_again, send)
+            await self._api(scope, receive_again, send_enveloped)
         finally:
+            exchange.route = getattr(scope.get("route"), "path", None)
+            exchange.job_id = str(scope.get("path_params", {}).get("job_id", ""))
             if body is not None:
                 self._intake.release(body)
 
-    async def _answer(self, request: Request, error: Exception) -> Response:
-        """As FastAPI would: by the handler of the error's nearest class."""
+    async def _answer(self, exchange: Exchange, request: Request, error: Exception) -> Response:
+        """Answer an error as FastAPI does: by the handler of the error's nearest class."""
         for kind in type(error).__mro__:
             handler = self._api.exception_handlers.get(kind)
             if handler is not None:
                 answer = handler(request, error)
                 return answer if isinstance(answer, Response) else await answer
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        exchange.error = error
         return PlainTextResponse("Internal Server Error", 500)
 
 
-def _close_after(response: Response) -> None:
-    """For a body that was not read to its end: what is left of it is no next request."""
-    response.headers["Connection"] = "close"
+def _checked(route: BaseRoute, api: FastAPI) -> tuple[APIRoute, list[Depends]]:
+    """Return the route and its dependencies, if its handler can be called directly."""
+    if not isinstance(route, APIRoute):
+        raise ValueError(f"the fast path takes routes of FastAPI alone, and got {route!r}")
+    dependencies = [*api.router.dependencies, *route.dependencies]
+    for found in iter_route_contexts(api.routes):
+        if found.original_route is route:
+            dependencies += found.dependencies
+    skipped = [
+        what
+        for what, is_there in {
+            "middleware": bool(api.user_middleware),
+            "dependencies": any(needed is not ApiKeyRequired for needed in dependencies),
+            "path parameters": bool(route.param_convertors),
+            "parameters of its handler": not _takes_a_request(route),
+            "a response class": not _is_default(route.response_class),
+            "a status code": route.status_code is not None,
+            "a limit of its body": route.max_body_size is not None,
+            "callbacks": bool(route.callbacks),
+            "a plain function as its handler": not inspect.iscoroutinefunction(route.endpoint),
+        }.items()
+        if is_there
+    ]
+    if skipped:
+        raise ValueError(
+            f"{route.path}: the fast path would skip {', '.join(skipped)}. Let FastAPI answer this "
+            "route, or remove what would be skipped"
+        )
+    return route, dependencies
+
+
+def _takes_a_request(route: APIRoute) -> bool:
+    parameters = [*inspect.signature(route.endpoint, eval_str=True).parameters.values()]
+    return [parameter.annotation for parameter in parameters] == [Request]
+
+
+def _is_default(value: object) -> bool:
+    return isinstance(value, DefaultPlaceholder)
+
+
+def _close_if_unread(response: Response, scope: Scope) -> None:
+    """Close the connection after an answer, if a part of the body may follow.
+
+    What is left of a body must not be read as the next request.
+    """
+    lengths = [value for name, value in scope["headers"] if name == b"content-length"]
+    chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
+    if chunked or lengths not in ([], [b"0"]):
+        response.headers["Connection"] = "close"

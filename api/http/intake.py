@@ -1,57 +1,43 @@
-"""What one process takes in: how large a body may be, and how much work may be in progress."""
+"""What a process takes in: bodies up to a size, and work up to a capacity."""
 
 import asyncio
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from api.serving.predictor import INLINE_BYTES
+from api import limits
 from api.telemetry import metrics
 from shared.errors import BodyTooLarge, Overloaded
 
-_DISCARD_BYTES = 64 * 1024 * 1024
-_DISCARD_SECONDS = 5.0
-"""How much of a refused body is read, so that its client gets to read the answer: one that is still
-sending when the connection is closed meets a reset instead."""
-
-_REQUEST_BYTES = 4096
-"""A request weighs as many bytes of work as its body has, and these: 64 KiB of passengers take the
-event loop 13 times as long as one passenger does."""
-_TURN_BYTES = 4 * 1024 * 1024
-"""Work that one turn of the event loop may take in: 1,000 small requests, about 60 ms."""
-_HELD_BODIES = 8
-"""Large bodies of the greatest length that may be in memory, while they come in or wait for the one
-thread that predicts them: 64 MiB by default, about 2 s of its work."""
-
-
 _REQUESTS, _BODIES = "requests at once", "large bodies"
-# From the start, so that a rate sees the first that is shed.
+# Made at the start: else a rate would miss the first request that is shed.
 for cap in (_REQUESTS, _BODIES):
     metrics.SHED.labels(cap)
 
 
 class Intake:
-    """Reads bodies, and says no where a process has enough to do. For one event loop.
+    """Reads bodies, and rejects requests at capacity. Serves one event loop.
 
-    What is capped is work, not connections: a client that is slow or idle holds next to nothing.
+    It caps work, not connections: a client that is slow or idle holds next to nothing.
     """
 
     def __init__(self, max_body_bytes: int) -> None:
         self._max_body_bytes = max_body_bytes
-        self._small_bytes = min(INLINE_BYTES, max_body_bytes)
+        self._small_bytes = min(limits.INLINE_BYTES, max_body_bytes)
         self._held_bytes = 0
         self._turn_bytes = 0
 
     async def read(self, receive: Receive) -> bytes:
-        """The whole body. One that is not small is counted as held until it is released.
+        """Return the whole body. A large body counts as held until it is released.
 
         Raises:
-            ClientDisconnect: the client left before its request was whole.
-            BodyTooLarge, Overloaded: the rest has been discarded, and may still be on its way.
+            ClientDisconnect: The client left before its request was whole.
+            BodyTooLarge, Overloaded: The body is refused. Its rest has been discarded, and more of
+                it may still be on its way.
         """
         message = await receive()
         body: bytes = message.get("body", b"")
-        # Most come in one message.
+        # Most bodies come in one message.
         if (
             len(body) <= self._small_bytes
             and not message.get("more_body", False)
@@ -74,8 +60,8 @@ class Intake:
         except BaseException as error:
             self._held_bytes -= size
             more = message.get("more_body", False)
-            # This frame lives until the rest is discarded: with 500 uploads refused at once, the
-            # last piece of each was 120 MB.
+            # This frame lives until the rest is discarded. With 500 uploads refused at once, their
+            # last pieces took 120 MB.
             chunks.clear()
             message = {}
             if isinstance(error, BodyTooLarge | Overloaded) and more:
@@ -86,20 +72,24 @@ class Intake:
         return b"".join(chunks)
 
     def release(self, body: bytes) -> None:
-        """Says that a body which was read is needed no more."""
+        """Give back the room of a body that is no longer needed."""
         if len(body) > self._small_bytes:
             self._held_bytes -= len(body)
 
     def admit(self, body: bytes) -> None:
-        """Lets a request in whose body was read, or raises Overloaded."""
+        """Admit a request whose body was read.
+
+        Raises:
+            Overloaded: This turn of the event loop has taken in as much work as it may.
+        """
         if self._turn_bytes == 0:
             asyncio.get_running_loop().call_soon(self._end_turn)
-        # A large body is held instead: it does not take the event loop's time.
+        # A large body counts as held instead: it does not take the time of the event loop.
         if len(body) <= self._small_bytes:
-            self._turn_bytes += _REQUEST_BYTES + len(body)
+            self._turn_bytes += limits.REQUEST_BYTES + len(body)
         else:
-            self._turn_bytes += _REQUEST_BYTES
-        if self._turn_bytes > _TURN_BYTES:
+            self._turn_bytes += limits.REQUEST_BYTES
+        if self._turn_bytes > limits.TURN_BYTES:
             raise _overloaded(_REQUESTS)
 
     def _end_turn(self) -> None:
@@ -108,10 +98,10 @@ class Intake:
     def _check(self, size: int) -> None:
         if size > self._max_body_bytes:
             raise BodyTooLarge(
-                f"the body has more than {self._max_body_bytes} bytes, the most that are taken; "
-                "send less at once, or raise LIFEBOAT_MAX_BODY_BYTES"
+                f"the body has more than {self._max_body_bytes} bytes, the most that a request may "
+                "have; send less at once, or raise LIFEBOAT_MAX_BODY_BYTES"
             )
-        if self._held_bytes > _HELD_BODIES * self._max_body_bytes:
+        if self._held_bytes > limits.HELD_BODIES * self._max_body_bytes:
             raise _overloaded(_BODIES)
 
 
@@ -121,15 +111,15 @@ def _overloaded(cap: str) -> Overloaded:
 
 
 async def _discard(receive: Receive) -> None:
-    """Reads on without keeping anything, up to a length and a time."""
+    """Read on without keeping anything, up to a length and a time."""
     size = 0
     try:
-        async with asyncio.timeout(_DISCARD_SECONDS):
-            while size < _DISCARD_BYTES:
+        async with asyncio.timeout(limits.DISCARD_SECONDS):
+            while size < limits.DISCARD_BYTES:
                 message = await receive()
                 size += len(message.get("body", b""))
                 more = message.get("more_body", False)
-                # Or it would be held until the next one is there.
+                # Else this frame would hold the message until the next message is there.
                 del message
                 if not more:
                     return

@@ -1,4 +1,4 @@
-"""Bodies as bytes, in and out, for handlers that parse and format their own."""
+"""Bodies as bytes, for handlers that parse and format their own."""
 
 from fastapi import Request, Response
 
@@ -6,22 +6,22 @@ from shared.errors import BodyEncoded
 
 
 def refuse_encoded(request: Request) -> None:
-    """For a body that turned out to be unreadable: says so where it was compressed.
+    """Refuse a body that could not be read, if it came compressed.
 
     Raises:
-        BodyEncoded: it came with a Content-Encoding, and none is decoded here.
+        BodyEncoded: The body came with a Content-Encoding, and none is decoded here.
     """
     encoding = request.headers.get("content-encoding")
     if encoding:
         raise BodyEncoded(
-            "the body came with a Content-Encoding, and none is decoded here; send it plain"
+            "the body came with a Content-Encoding, and none is decoded here; send it without one"
         )
 
 
 class BytesResponse(Response):
     """An answer that is formatted already, with its headers as they go over the wire.
 
-    Starlette would encode and copy each of them anew for every request.
+    Starlette would encode and copy each header anew for every request.
     """
 
     def __init__(self, body: bytes, *headers: tuple[bytes, bytes], status_code: int = 200) -> None:

@@ -1,4 +1,4 @@
-"""Knows that this process was asked to stop, for answers that would otherwise have no end."""
+"""A flag that says that this process was asked to stop, for answers that would not end."""
 
 import signal
 import threading
@@ -11,14 +11,14 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def stop_flag() -> Iterator[threading.Event]:
-    """A flag that is set by the signal itself.
+    """Give a flag that the signal itself sets.
 
-    uvicorn ends the lifespan only when the last connection is closed, and until then waits for the
-    event streams: the streams have to know earlier.
+    uvicorn ends the lifespan when the last connection is closed, and waits for the event streams
+    until then. The streams have to know earlier.
     """
     flag = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        # In a test client: nobody sends signals here.
+        # In a test client, which gets no signals.
         yield flag
         return
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}

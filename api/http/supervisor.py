@@ -4,19 +4,19 @@ from uvicorn.supervisors import Multiprocess
 
 
 class Supervisor(Multiprocess):
-    """uvicorn's own, which replaces a process that died, and all of them in turn on SIGHUP."""
+    """uvicorn's parent, which replaces processes that died, and on SIGHUP each process in turn."""
 
     def terminate_all(self) -> None:
-        # As long as one copy of the listening socket is open, the kernel lets clients connect. With
-        # this one open until the last process has ended, they would wait and then be cut off.
+        # The kernel lets clients connect as long as one copy of the listening socket is open. If
+        # this copy stayed open until the last process ends, they would wait and then be cut off.
         for socket in self.sockets:
             socket.close()
         super().terminate_all()
 
     def keep_subprocess_alive(self) -> None:
-        # With the parent's copy of the child's end open, the pipe of a process that is killed while
-        # it is asked for its health has no end, and the process is replaced only after the 30 s
-        # that the answer may take.
+        # A process may be killed while the parent asks for its health. If the parent kept its copy
+        # of the child's end of the pipe open, the pipe would not end, and the parent would replace
+        # the process only after the 30 s that the answer may take.
         for process in self.processes:
             process.child_conn.close()
         super().keep_subprocess_alive()

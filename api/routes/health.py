@@ -7,29 +7,26 @@ from anyio import CapacityLimiter, move_on_after, to_thread
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from api import limits
 from api.dependencies import (
-    ApiKeyRequired,
     HolderDep,
     JobStoreDep,
     MetricsLimiterDep,
     WatcherDep,
 )
-from api.http.errors import RETRY_AFTER_SECONDS
+from api.http.key import ApiKeyRequired
 from api.schemas.answers import Live, Readiness
 from api.schemas.documented import KEY_NEEDED
 from api.telemetry.exposition import exposition
 from shared.jobs.durations import JobStatistics
 from shared.jobs.store import JobStore
 
-_REDIS_SECONDS = 0.5
-"""Longest wait of `/metrics` for what Redis has to tell."""
-
 router = APIRouter(tags=["operations"])
 
 
 @router.get("/health/live")
 async def get_live() -> Live:
-    """The process answers."""
+    """Say that the process answers."""
     return Live()
 
 
@@ -38,11 +35,11 @@ async def get_live() -> Live:
     responses={503: {"model": Readiness, "description": "No model is loaded yet."}},
 )
 async def get_ready(response: Response, holder: HolderDep, watcher: WatcherDep) -> Readiness:
-    """200 once a model is loaded. Redis is reported and never a reason to be unready."""
+    """Answer 200 once a model is loaded. Redis is reported, and never a reason to be unready."""
     version = holder.version
     if version is None:
         response.status_code = 503
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        response.headers["Retry-After"] = str(limits.RETRY_AFTER_SECONDS)
     return Readiness(
         status="ready" if version else "no model yet",
         model_version=version,
@@ -60,9 +57,9 @@ async def get_ready(response: Response, holder: HolderDep, watcher: WatcherDep) 
 async def get_metrics(
     holder: HolderDep, watcher: WatcherDep, jobs: JobStoreDep, limiter: MetricsLimiterDep
 ) -> Response:
-    """What is read from Redis is missing while Redis does not answer."""
+    """Return the metrics; without what is read from Redis while Redis does not answer."""
     statistics = await _statistics(jobs, limiter) if watcher.redis_answers else None
-    # A thread of its own: the others may all be waiting for Redis.
+    # The limiter is its own, because all other threads may be waiting for Redis.
     text = await to_thread.run_sync(exposition, holder.version, statistics, limiter=limiter)
     return Response(
         text,
@@ -71,6 +68,6 @@ async def get_metrics(
 
 
 async def _statistics(jobs: JobStore, limiter: CapacityLimiter) -> JobStatistics | None:
-    with move_on_after(_REDIS_SECONDS), suppress(redis.RedisError):
+    with move_on_after(limits.METRICS_SECONDS), suppress(redis.RedisError):
         return await to_thread.run_sync(jobs.statistics, abandon_on_cancel=True, limiter=limiter)
     return None

@@ -1,4 +1,4 @@
-"""`PUT /run-pipeline` and the jobs it makes."""
+"""`PUT /run-pipeline`, and the jobs that it makes."""
 
 import logging
 import re
@@ -13,14 +13,15 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
+from api import limits
 from api.dependencies import (
-    ApiKeyRequired,
     JobQueueDep,
     JobStoreDep,
     RedisTurn,
     StoppingDep,
     StreamLimiterDep,
 )
+from api.http.key import ApiKeyRequired
 from api.schemas.answers import Jobs, StartedRun
 from api.schemas.documented import ACCEPTED, JOB_ENDED, KEY_NEEDED, NO_JOB, NO_REDIS
 from api.schemas.parameters import JobId, RequestedBy
@@ -29,8 +30,6 @@ from shared.jobs.job import Job
 from shared.jobs.store import KEEP_JOBS, JobStore, Origin
 from shared.runtime import log_context, tracing
 
-_LOOK_SECONDS = 0.2
-_PING_SECONDS = 15.0
 _EVENT_ID = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")
 
 log = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ def put_run_pipeline(
     force: Annotated[bool, Query(description="Promote whatever the gate says.")] = False,
     requested_by: RequestedBy = None,
 ) -> StartedRun:
-    """Starts a training run; while one is queued or running, answers with that one."""
+    """Start a training run, or answer with the run that is queued or running."""
     origin = Origin(requested_by, log_context.request_id.get(), tracing.traceparent())
     job, is_new = jobs.create(force=force, origin=origin)
     which = "a new one" if is_new else "the one in flight"
@@ -63,7 +62,7 @@ def put_run_pipeline(
 
 @router.get("/jobs")
 def get_jobs(jobs: JobStoreDep, limit: Annotated[int, Query(ge=1, le=KEEP_JOBS)] = 20) -> Jobs:
-    """The recent jobs, newest first."""
+    """List the recent jobs, newest first."""
     return Jobs(jobs=jobs.recent(limit))
 
 
@@ -79,7 +78,7 @@ def get_job(job_id: JobId, jobs: JobStoreDep) -> Job:
     dependencies=[ApiKeyRequired],
 )
 def delete_job(job_id: JobId, jobs: JobStoreDep) -> Job:
-    """Cancels a queued job at once; a running one stops at its next stage or fold."""
+    """Cancel a queued job at once; a running job stops at its next stage or fold."""
     return jobs.cancel(job_id)
 
 
@@ -96,13 +95,16 @@ async def get_job_events(
     limiter: StreamLimiterDep,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
-    """The job at each change, as server-sent events, until it ends. Resumes at `Last-Event-ID`."""
+    """Stream the job at each change, as server-sent events, until it ends.
+
+    A stream that was broken off resumes at `Last-Event-ID`.
+    """
     job = await to_thread.run_sync(jobs.get, job_id)
     after = last_event_id if _EVENT_ID.fullmatch(last_event_id or "") else None
     return StreamingResponse(
         _events(jobs, job, after or "0", stopping, limiter),
         media_type="text/event-stream",
-        # The second keeps nginx from holding events back.
+        # X-Accel-Buffering keeps nginx from holding events back.
         headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
     )
 
@@ -118,13 +120,13 @@ async def _events(
                 yield f"id: {after}\ndata: {job.model_dump_json()}\n\n"
             if job.has_ended:
                 return
-            if time.monotonic() - pinged > _PING_SECONDS:
+            if time.monotonic() - pinged > limits.EVENTS_PING_SECONDS:
                 pinged = time.monotonic()
-                # Ends the stream when Redis was emptied and the job with it.
+                # Raises if Redis was emptied, which ends the stream.
                 job = await to_thread.run_sync(jobs.get, job.job_id, limiter=limiter)
                 yield ": still here\n\n"
         except JobNotFound:
             return
         except redis.RedisError:
             yield ": Redis does not answer\n\n"
-        await anyio.sleep(_LOOK_SECONDS)
+        await anyio.sleep(limits.EVENTS_SECONDS)

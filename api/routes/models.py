@@ -1,10 +1,11 @@
-"""The model versions, and the choice of the one that is served."""
+"""The model versions, and the choice of the version that is served."""
 
 import logging
 
 from fastapi import APIRouter, Response
 
-from api.dependencies import ApiKeyRequired, HolderDep, ModelStoreDep, RedisTurn, VersionKeyDep
+from api.dependencies import HolderDep, ModelStoreDep, RedisTurn, VersionKeyDep
+from api.http.key import ApiKeyRequired
 from api.schemas.answers import ModelChoice, Models, ModelVersion
 from api.schemas.documented import (
     BODY,
@@ -24,7 +25,7 @@ _SVG = "image/svg+xml"
 _PLOT_HEADERS = {
     # A version never changes.
     "Cache-Control": "private, max-age=31536000, immutable",
-    # For who opens it by itself: nothing in it runs, and it loads nothing.
+    # For people who open the plot by itself: nothing in it runs, and it loads nothing.
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
 }
 
@@ -35,13 +36,13 @@ router = APIRouter(tags=["models"])
 
 @router.get("/models", responses=BUSY)
 def get_models(models: ModelStoreDep, holder: HolderDep) -> Models:
-    """Every version on the volume, newest first. Needs no Redis."""
+    """List every version in the store, newest first. Needs no Redis."""
     return Models(serving=holder.version, versions=_versions(models))
 
 
 @router.get("/models/{model_version}", responses=NO_VERSION | NOT_SERVABLE | BUSY)
 def get_model(model_version: VersionName, models: ModelStoreDep) -> Manifest:
-    """One version whole: its manifest."""
+    """Return the manifest of a version: all that is known of it."""
     return models.manifest(model_version)
 
 
@@ -54,7 +55,7 @@ def get_model(model_version: VersionName, models: ModelStoreDep) -> Manifest:
     | {200: {"content": {_SVG: {}}, "description": "A picture, with a background of its own."}},
 )
 def get_model_plot(model_version: VersionName, plot: PlotName, models: ModelStoreDep) -> Response:
-    """A plot of how the version did in cross-validation, on rows that its fits had not seen."""
+    """Return a plot of how the version did in cross-validation, on rows its fits had not seen."""
     return Response(models.plot(model_version, plot), headers=_PLOT_HEADERS, media_type=_SVG)
 
 
@@ -66,10 +67,10 @@ def get_model_plot(model_version: VersionName, plot: PlotName, models: ModelStor
 def put_current_model(
     choice: ModelChoice, models: ModelStoreDep, version_key: VersionKeyDep
 ) -> ModelChoice:
-    """Serves that version: rolls back, or forward, in every API process within milliseconds."""
+    """Serve that version: roll back, or forward, in every API process within milliseconds."""
     models.load(choice.model_version)
     version_key.set(choice.model_version)
-    log.info("chosen to be served", extra={"model_version": choice.model_version})
+    log.info("chosen as the version to serve", extra={"model_version": choice.model_version})
     return choice
 
 

@@ -11,9 +11,9 @@ router = APIRouter(tags=["operations"], responses=NO_REDIS, dependencies=[RedisT
 
 @router.get("/processes")
 def get_processes(replicas: ReplicasDep) -> Processes:
-    """Which version each living API process serves, over all hosts that share the Redis server.
+    """List which version each API process serves, over all hosts that share the Redis server.
 
-    One that was killed is listed for 10 s more.
+    A process that was killed is listed for 10 s more.
     """
     return Processes(
         processes=[

@@ -7,7 +7,7 @@ import msgspec
 
 from api.serving.predictor import Predicted, predict
 from api.serving.served_model import ServedModelHolder, served_model
-from shared.schema.decoder import to_columns
+from shared.schema.columns import to_columns
 
 _MOST_ROWS = 1000
 """A batch that has as many is predicted at once: 1 ms of work, while nobody else is served."""

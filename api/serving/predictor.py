@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from api.serving.served_model import ServedModel
 from api.telemetry import metrics
 from shared.errors import TooManyRows
+from shared.schema.columns import Columns
 from shared.schema.decoder import count, decode
-from shared.schema.features import Columns
 
 INLINE_BYTES = 64 * 1024
 """A body up to this size, about 600 records, is predicted on the event loop: 0.7 ms during which

@@ -1,18 +1,19 @@
 """The messages of the Open Inference Protocol v2: what is asked, and what is answered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import numpy as np
 import orjson
 from numpy.typing import NDArray
 
 from api.serving.predictor import Predicted
-from api.v2.tensors import DATATYPES, Tensor, bad, check_rows, from_binary, from_json
+from api.v2.tensors import DATATYPES, Reader, Tensor, bad
 from shared.errors import BadTensors
+from shared.schema.columns import Columns, missing_column
 from shared.schema.decoder import REFUSED
-from shared.schema.features import FEATURES, Columns, Feature
+from shared.schema.features import FEATURES
 from shared.schema.passenger import EXAMPLES
 
 MODEL_NAME = "lifeboat"
@@ -60,7 +61,15 @@ class Question:
     id: str
 
 
-def read(body: bytes, header_length: str | None, max_rows: int) -> Question:
+READERS = {feature.name: Reader(feature) for feature in FEATURES}
+
+
+def read(
+    body: bytes,
+    header_length: str | None,
+    max_rows: int,
+    readers: Mapping[str, Reader] = READERS,
+) -> Question:
     """A request's body, and the value of its `HEADER_LENGTH`, as columns.
 
     A number that is missing is NaN (in JSON also null), a category that is missing is "" (or null);
@@ -78,22 +87,22 @@ def read(body: bytes, header_length: str | None, max_rows: int) -> Question:
     binary = memoryview(body)[length:]
     columns: dict[str, NDArray[Any]] = {}
     for tensor in request.inputs:
-        feature = _feature(tensor, columns)
-        check_rows(tensor, feature, max_rows)
+        reader = _reader(tensor, readers, columns)
+        reader.check_rows(tensor, max_rows)
         size = tensor.parameters.get("binary_data_size")
         if size is None:
-            values = from_json(tensor, feature)
+            values = reader.from_json(tensor)
         else:
             if type(size) is not int or not 0 <= size <= len(binary):
                 raise bad(tensor, "binary_data_size is more than the body holds")
-            values, binary = from_binary(tensor, feature, binary[:size]), binary[size:]
+            values, binary = reader.from_binary(tensor, binary[:size]), binary[size:]
         if tensor.shape not in ([len(values)], [len(values), 1]):
             shape = str(tensor.shape[:4])[:80]
             raise bad(tensor, f"{len(values)} values do not make the shape {shape}")
-        columns[feature.name] = values.reshape(-1, 1)
+        columns[tensor.name] = values.reshape(-1, 1)
     if binary:
         raise BadTensors(f"{len(binary)} bytes of binary data belong to no tensor")
-    return Question(_complete(columns), _wanted(request), request.id)
+    return Question(_complete(columns, readers), _wanted(request), request.id)
 
 
 def written(predicted: Predicted, question: Question) -> tuple[bytes, int | None]:
@@ -135,33 +144,30 @@ def _length(header: str, size: int) -> int:
     return int(header)
 
 
-def _feature(tensor: Tensor, seen: Columns) -> Feature:
-    for feature in FEATURES:
-        if feature.name == tensor.name:
-            break
-    else:
-        raise bad(tensor, f"no such input; there are {', '.join(f.name for f in FEATURES)}")
+def _reader(tensor: Tensor, readers: Mapping[str, Reader], seen: Columns) -> Reader:
+    reader = readers.get(tensor.name)
+    if reader is None:
+        raise bad(tensor, f"no such input; there are {', '.join(readers)}")
     if tensor.name in seen:
         raise bad(tensor, "it is given twice")
-    if tensor.datatype not in DATATYPES[feature.kind]:
-        raise bad(tensor, f"its datatype must be one of {', '.join(DATATYPES[feature.kind])}")
-    return feature
+    datatypes = DATATYPES[reader.feature.kind]
+    if tensor.datatype not in datatypes:
+        raise bad(tensor, f"its datatype must be one of {', '.join(datatypes)}")
+    return reader
 
 
-def _complete(columns: dict[str, NDArray[Any]]) -> Columns:
+def _complete(columns: dict[str, NDArray[Any]], readers: Mapping[str, Reader]) -> Columns:
     """With a column of missing values for each tensor that was left out."""
-    for feature in FEATURES:
+    features = [reader.feature for reader in readers.values()]
+    for feature in features:
         if feature.required and feature.name not in columns:
             raise BadTensors(f"input {feature.name}: it is required")
     rows = {name: len(column) for name, column in columns.items()}
     if len({*rows.values()}) > 1:
         raise BadTensors(f"the inputs have different numbers of rows: {rows}")
-    shape = (max(rows.values(), default=0), 1)
-    for feature in FEATURES:
-        if feature.name not in columns:
-            absent, kind = (np.nan, np.float32) if feature.kind == "number" else ("", object)
-            columns[feature.name] = np.full(shape, absent, kind)
-    return columns
+    length = max(rows.values(), default=0)
+    absent = (feature for feature in features if feature.name not in columns)
+    return columns | {feature.name: missing_column(feature, length) for feature in absent}
 
 
 def _wanted(request: _Request) -> dict[str, bool]:

@@ -15,15 +15,15 @@ _ALIKE = [(f"Lifeboat, {form}", f"MLServer, {form}") for form in ("tensors", "bi
 
 _HOW = f"""\
 Each server has one worker process, pinned with all its helpers to core {CORE} of a machine whose
-cores are shared and noisy; `wrk` has core {wrk.CORE}. Server after server, {ROUNDS} rounds over,
-each time {WARM_UP_SECONDS} s of warm-up before it counts; medians of the rounds. A p99 of fewer
-than 100 requests is about the slowest of them.
+cores are shared and noisy; `wrk` has core {wrk.CORE}. The servers take turns, {ROUNDS} rounds over,
+each time after {WARM_UP_SECONDS} s of warm-up; the figures are medians of the rounds. A p99
+of fewer than 100 requests is about the slowest of them.
 
-All serve the same fitted pipeline for the same complete passengers, and were checked against its
-probabilities. All but Lifeboat run scikit-learn, once per request (`predict_proba`). All have
-uvloop and httptools; access logs are off; nobody batches. 'Tensors' are columns, in the Open
-Inference Protocol; everybody else gets a JSON object per passenger. The no-ops read the body and
-answer with Lifeboat's bytes."""
+All serve the same fitted pipeline for the same complete passengers, and were checked against the
+pipeline's probabilities. All except Lifeboat run scikit-learn, once per request
+(`predict_proba`), and do not batch. All have uvloop and httptools; access logs are off. 'Tensors'
+are columns, in the Open Inference Protocol; every other request holds a JSON object per passenger.
+The no-ops read the body and answer with Lifeboat's bytes."""
 
 
 def section(

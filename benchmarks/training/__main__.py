@@ -21,8 +21,9 @@ _ROUNDS = 3
 _HOW = f"""\
 `make bench-training`; {machine()}.
 
-A whole run on the 891 passengers resampled with noise, each in a process of its own on both cores;
-medians of {_ROUNDS}. Memory is the most that was resident in a stage, libraries included."""
+Each run trains on the 891 passengers resampled with noise, in a process of its own on both cores;
+the figures are medians of {_ROUNDS} runs. Memory is the most that was resident in a stage,
+libraries included."""
 
 
 def main() -> None:

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from shared.jobs.job import Stage
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
-from worker.training.stages import run_pipeline
+from worker.training.stages import run_stages
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
@@ -72,9 +73,9 @@ def _peak_mb() -> float:
 
 def main() -> None:
     table, models_dir = sys.argv[1:]
-    run, store = MeasuredRun(), ModelStore(Path(models_dir))
+    run, store = MeasuredRun(), ModelStore(LocalStorage(Path(models_dir)))
     store.create()
-    manifest = run_pipeline(
+    manifest = run_stages(
         run,
         training_data=table,
         model_store=store,

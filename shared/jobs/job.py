@@ -13,15 +13,15 @@ JOB_ID_PATTERN = re.compile(r"[0-9a-f]{32}")
 
 
 class JobStatus(StrEnum):
-    # Waiting for a worker, at first or again after one died or was stopped.
+    # The job waits for a worker: at first, or again after its worker died or was stopped.
     QUEUED = "queued"
-    # A worker holds it and its heartbeat moves.
+    # A worker holds the job, and its heartbeat moves.
     RUNNING = "running"
     # The run ended with a stored version, promoted or rejected.
     SUCCEEDED = "succeeded"
     # The run ended without a version; `error` says why.
     FAILED = "failed"
-    # Somebody asked it to stop, and it did.
+    # Somebody asked the job to stop, and it did.
     CANCELLED = "cancelled"
 
 
@@ -38,7 +38,7 @@ class Stage(StrEnum):
 
 
 class JobResult(BaseModel):
-    """What a succeeded run led to. A rejected version is stored but not served."""
+    """What a succeeded run led to; a rejected version is stored but not served."""
 
     outcome: Literal["promoted", "rejected"]
     reason: str
@@ -73,25 +73,25 @@ class Job(BaseModel):
     job_id: str
     status: JobStatus
     stage: Stage | None
-    """The stage that runs now, or in which the run ended."""
+    """The stage that runs now, or the stage in which the run ended."""
     progress: float
     """0 to 1, over the whole run."""
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     attempts: int
-    """How many times a worker took it up."""
+    """How many times a worker took the job up."""
     worker: str | None
-    """Which one has it, or had it last; null while it is queued."""
+    """The worker that has the job, or had it last; null while the job is queued."""
     requested_by: str | None
-    """Who asked for it: the page says `page`, a terminal `<user>@<host>`, a worker that found no
-    model `first start`; null where nobody said."""
+    """Who asked for the job: `page` is the page, `<user>@<host>` a terminal, `first start` a worker
+    that found no model; null if the client did not say."""
     forced: bool
-    """Whether its version is to be served whatever the gate says."""
+    """Whether to serve its version whatever the gate decides."""
     result: JobResult | None
     error: str | None
     request_id: str | None
-    """Of the call that asked for it, as its answer and the log lines have it."""
+    """The id of the request that asked for the job, as its answer and the log lines have it."""
 
     @property
     def has_ended(self) -> bool:

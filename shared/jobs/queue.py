@@ -13,7 +13,7 @@ _SEND_OPTIONS = {
     "socket_timeout": 1.0,
     "socket_connect_timeout": 1.0,
     # A publish fails at once instead of retrying for 6 to 19 s: the job's record is already
-    # written, and `job_watch` sends the message again.
+    # written, and `JobWatch` sends the message again.
     "max_retries": 1,
     "interval_start": 0,
     "interval_step": 0,
@@ -21,16 +21,19 @@ _SEND_OPTIONS = {
 }
 
 
-def celery_application(url: str) -> Celery:
-    """The part of the configuration that senders and workers share."""
-    application = Celery("lifeboat", broker=url, set_as_current=False)
+def celery_application(url: str, *, amqp: str | None = None) -> Celery:
+    """Make a Celery application with the configuration that senders and workers share.
+
+    `amqp` names a class of the worker's own in place of Celery's access to the broker.
+    """
+    application = Celery("lifeboat", broker=url, set_as_current=False, amqp=amqp)
     application.conf.update(
         task_default_queue=QUEUE,
-        # JSON only: a pickled message would run whatever its sender likes.
+        # JSON only: a pickled message could run any code of its sender's.
         task_serializer="json",
         accept_content=["json"],
-        # The job's record is the result. Celery's own says PENDING for ids that never were,
-        # forgets after a day, and makes a send to a dead Redis last 19 s.
+        # The job's record is the result. Celery's own says PENDING for unknown ids, forgets after a
+        # day, and makes a send to a dead Redis last 19 s.
         task_ignore_result=True,
         # The default logs a warning for each lost connection on publishing.
         task_publish_retry=False,
@@ -40,14 +43,17 @@ def celery_application(url: str) -> Celery:
 
 
 class JobQueue:
-    """Raises redis.RedisError when Redis does not answer."""
+    """Sends messages; every method raises redis.RedisError when Redis does not answer."""
 
     def __init__(self, application: Celery, client: redis.Redis) -> None:
         self._application = application
         self._redis = client
 
     def send(self, job_id: str) -> None:
-        """Safe to call twice: only one worker can claim a job, and only while it is queued."""
+        """Send the message of a job.
+
+        Safe to call twice: only one worker can claim a job, and only while it is queued.
+        """
         try:
             self._application.send_task(TASK_NAME, args=[job_id], task_id=job_id)
         # kombu wraps what redis-py raises, or lets it through, depending on where it happened.
@@ -55,4 +61,5 @@ class JobQueue:
             raise redis.ConnectionError(f"sending the message failed: {error}") from error
 
     def is_empty(self) -> bool:
+        """Return whether no message waits for a worker."""
         return not self._redis.llen(QUEUE)

@@ -1,8 +1,8 @@
-"""The one recovery mechanism: whoever watches sends a job again that nobody works on.
+"""The one recovery mechanism: a watcher sends a job again that no worker works on.
 
 Celery's own (late acknowledgement, visibility time-out, retries) loses or doubles jobs, so it is
-not used. Every API process and every worker watches; the steps are single steps in Redis, so it
-does not matter who is first, or whether two are.
+not used. Every API process and every worker watches. Each step is a single step in Redis, so it
+does not matter which watcher is first, or whether two come at once.
 """
 
 import logging
@@ -17,10 +17,10 @@ from shared.jobs.queue import JobQueue
 from shared.jobs.store import JobStore, Pulse
 
 DEAD_AFTER_SECONDS = 8.0
-"""A running job whose heartbeat (one a second) stands still for so long has lost its worker."""
+"""A running job has lost its worker if its heartbeat (once a second) stands still this long."""
 
 RESEND_AFTER_SECONDS = 5.0
-"""A queued job that nobody takes up for so long, with no message waiting, is sent again."""
+"""A queued job is sent again if no worker claims it for this long and no message waits."""
 
 _LOOK_SECONDS = 1.0
 _PAUSED_SECONDS = 3.0
@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 class JobWatch:
     """Watches the active job by the watcher's own monotonic clock.
 
-    No wall clock and no expiring lease: those call a live worker dead when a clock jumps, or when
-    Redis is frozen for longer than the lease.
+    Not by the wall clock, nor by an expiring lease: those declare a live worker dead when a clock
+    jumps, or when Redis is frozen for longer than the lease.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class JobWatch:
             stop.wait(_LOOK_SECONDS)
 
     def look(self) -> None:
-        """One look at the active job; raises redis.RedisError."""
+        """Look at the active job once; raise redis.RedisError if Redis does not answer."""
         pulse = self._store.pulse()
         now = self._clock()
-        # A watcher that was paused itself, with the whole machine perhaps, has seen nothing.
+        # A watcher that was paused itself, perhaps with the whole machine, has seen nothing.
         was_paused = now - self._looked_at > _PAUSED_SECONDS
         self._looked_at = now
         if pulse is None or pulse != self._seen or was_paused:
@@ -74,7 +74,7 @@ class JobWatch:
             # With a message waiting, the workers are busy or away; one more would not help.
             if self._queue.is_empty():
                 log.warning(
-                    "queued and nobody looks at it; sent again", extra={"job_id": pulse.job_id}
+                    "queued, but no worker claims it; sent again", extra={"job_id": pulse.job_id}
                 )
                 self._queue.send(pulse.job_id)
 
@@ -83,7 +83,7 @@ class JobWatch:
         if status is None:
             return
         log.warning(
-            "no heartbeat for %.0f s, its worker is dead; the job is now %s",
+            "no heartbeat for %.0f s, so its worker is dead; the job is now %s",
             DEAD_AFTER_SECONDS,
             status,
             extra={"job_id": pulse.job_id},

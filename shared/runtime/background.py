@@ -1,11 +1,11 @@
-"""Duties that a process looks after in threads, beside its main work."""
+"""Background threads: the duties of a process beside its main work."""
 
 import logging
 import threading
 from collections.abc import Callable
 
 Duty = Callable[[threading.Event], None]
-"""Returns soon after the event is set; or earlier, when it has nothing more to do."""
+"""Returns soon after the event is set, or earlier if it has nothing more to do."""
 
 _RESTART_SECONDS = 1.0
 _STOP_SECONDS = 3.0
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Background:
-    """Runs each duty in a thread of its own, and again if it should ever raise."""
+    """Runs each duty in a thread of its own, and starts it again if it ever raises."""
 
     def __init__(self, *duties: Duty) -> None:
         self.stopping = threading.Event()

@@ -1,6 +1,6 @@
-"""One shape of log line for both services, their libraries, and for what nobody caught.
+"""The format of log lines: one for both services, their libraries and uncaught exceptions.
 
-`text` is for a terminal, `json` for whoever collects the lines of containers: one object per line.
+`text` is for a terminal; `json`, one object per line, for a collector of the lines of containers.
 """
 
 import json
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class TextFormatter(logging.Formatter):
-    """The message, then what it is about; then the traceback. Further lines are indented."""
+    """The message, what it is about, and the traceback; further lines are indented."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(process)d %(name)s: %(message)s")
@@ -27,7 +27,7 @@ class TextFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
         about = [f"{name}={value}" for name, value in log_context.fields(record).items()]
         line = " ".join([super().formatMessage(record).strip(), *about])
-        # A message may repeat what a client sent, and must not look like two of ours.
+        # A message may quote what a client sent, and must not look like two lines of ours.
         return line.replace("\n", "\n    ")
 
 
@@ -44,7 +44,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        # Not orjson: it refuses half of a surrogate pair, which the name of a file may hold.
+        # Not orjson: it refuses half of a surrogate pair, which the name of a file may contain.
         return json.dumps(line)
 
 
@@ -52,7 +52,7 @@ _FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}
 
 
 def log_config(level: str, shape: str) -> dict[str, Any]:
-    """A `logging.config.dictConfig` for a process, its libraries' lines included."""
+    """Return a `logging.config.dictConfig` for a process, its libraries' lines included."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -62,26 +62,26 @@ def log_config(level: str, shape: str) -> dict[str, Any]:
         },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            # Celery logs every message it takes: noise beside our own line for the same event.
+            # Celery logs every message that it takes; our own line tells the same event.
             "celery.app.trace": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
-            # billiard's: passes nothing on to the root, and in the worker's child it comes with a
-            # handler that has a shape of Celery's.
+            # billiard's logger passes nothing on to the root, and in the worker's child it has a
+            # handler with a format of Celery's.
             "multiprocessing": {"handlers": ["stderr"], "level": "ERROR", "propagate": False},
-            # A line per call of the exporter of traces.
+            # urllib3 logs a line for each call of the exporter of traces.
             "urllib3": {"level": "INFO"},
         },
     }
 
 
 def configure(level: str, shape: str) -> None:
-    """For this process: its lines, its warnings, and the exceptions that nobody caught."""
+    """Configure this process: its log lines, its warnings and its uncaught exceptions."""
     logging.config.dictConfig(log_config(level, shape))
     log_uncaught()
 
 
 def log_uncaught() -> None:
-    """Python writes warnings and uncaught exceptions to stderr, in shapes of its own."""
+    """Log warnings and uncaught exceptions, which Python writes to stderr in its own formats."""
     logging.captureWarnings(True)
     sys.excepthook = _log_exception
     threading.excepthook = lambda caught: _log_exception(
@@ -93,7 +93,7 @@ def log_uncaught() -> None:
 
 
 def refuse_to_start(*reasons: str) -> NoReturn:
-    """Ends a process whose settings are wrong, with a line per reason."""
+    """End a process whose settings are wrong, with a line for each reason."""
     shape = os.environ.get("LIFEBOAT_LOG_FORMAT", "")
     configure("INFO", shape if shape in _FORMATTERS else "text")
     for reason in reasons:

@@ -1,7 +1,7 @@
-"""What the lines of a log are about: noted once, and on every line from there on.
+"""What log lines are about: noted once, and added to every line from then on.
 
-Threads do not take it over from the one that starts them, unless that runs them in a copy of its
-context.
+A thread does not inherit the context of the thread that starts it, unless it is run in a copy of
+that context.
 """
 
 import logging
@@ -15,7 +15,7 @@ job_id: ContextVar[str | None] = ContextVar("job_id", default=None)
 
 @contextmanager
 def about_job(job: str) -> Iterator[None]:
-    """For a process that has one job after another: what follows is about none of them."""
+    """Add a job's id to the lines logged inside; forget job and request afterwards."""
     job_id.set(job)
     try:
         yield
@@ -25,7 +25,7 @@ def about_job(job: str) -> Iterator[None]:
 
 
 def fields(record: logging.LogRecord) -> dict[str, str]:
-    """What is known of a line: by its own `extra`, else by what was noted before."""
+    """Return what a line is about: by its own `extra`, else by the context."""
     known = {
         "request_id": getattr(record, "request_id", None) or request_id.get(),
         "job_id": getattr(record, "job_id", None) or job_id.get(),

@@ -1,4 +1,4 @@
-"""How both services talk to Redis: a client that answers or fails within about a second."""
+"""The Redis client of both services: a call answers or fails within about a second."""
 
 import redis
 from redis.backoff import NoBackoff
@@ -8,17 +8,17 @@ _TIMEOUT_SECONDS = 1.0
 
 
 def connect(url: str) -> redis.Redis:
-    """A lazy, thread-safe client; no connection is opened yet.
+    """Return a thread-safe client; it opens no connection before its first call.
 
-    redis-py 8 retries ten times by default, and a GET on a frozen server took more than 45 s. Here
-    a call fails after one time-out. A refused or dropped connection is tried once more at once,
-    because the pool may hold one that a restart of Redis has closed. Every call of ours may be made
-    twice.
+    redis-py 8 retries ten times by default, and a GET on a frozen server took more than 45 s. With
+    this client a call fails after one time-out. It tries a refused or dropped connection once more
+    at once, because the pool may hold a connection that a restart of Redis has closed. So any call
+    may be made twice, and all of ours allow for that.
     """
     return redis.Redis.from_url(
         url,
         decode_responses=True,
-        # Somebody may have set the version key to bytes that are no text: that names no version.
+        # Somebody may have set the version key to bytes that are not UTF-8: they name no version.
         encoding_errors="replace",
         socket_timeout=_TIMEOUT_SECONDS,
         socket_connect_timeout=_TIMEOUT_SECONDS,

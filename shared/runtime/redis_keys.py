@@ -1,31 +1,31 @@
 """Every Redis key, named and explained once. All live in the one database of the URL.
 
 Celery's own keys stand beside them: the list `lifeboat:queue` of waiting messages, and `unacked*`,
-`_kombu.*` for its bookkeeping. Losing any of Celery's loses no job (see `job_watch`).
+`_kombu.*` for its bookkeeping. Losing any of Celery's loses no job (see `shared/jobs/watch.py`).
 """
 
 VERSION = "lifeboat:version"
-"""String: the name of the model version to serve. Whoever sets it makes every API process swap."""
+"""String: the name of the model version to serve. Setting it makes every API process swap."""
 
 ACTIVE_JOB = "lifeboat:active-job"
-"""String: the id of the job that is queued or running. Held from creation to end, so at most one
-run exists: it is the run lock, and what makes `PUT /run-pipeline` idempotent."""
+"""String: the id of the job that is queued or running. A job holds it from its creation to its end,
+so at most one run exists: it is the run lock, and makes `PUT /run-pipeline` idempotent."""
 
 JOBS = "lifeboat:jobs"
 """List: the ids of the recent jobs, newest first."""
 
 JOB_PREFIX = "lifeboat:job:"
-"""Hash per job: its record (`job_store`)."""
+"""Hash per job: its record (`shared/jobs/store.py`)."""
 
 EVENTS_PREFIX = "lifeboat:job-events:"
 """Stream per job: the record at each change, for `GET /jobs/{id}/events`."""
 
 PROCESS_PREFIX = "lifeboat:process:"
 """String per API process, `<host>:<pid>`: the version that it serves, "" for none. Expires unless
-the process renews it (`processes`)."""
+the process renews it (`api/serving/replicas.py`)."""
 
 JOB_DURATIONS = "lifeboat:job-durations"
-"""Hash: how many jobs ended how, and how long they took (`job_statistics`)."""
+"""Hash: how many jobs ended how, and how long they took (`shared/jobs/durations.py`)."""
 
 QUEUE = "lifeboat:queue"
 """List, Celery's: messages that say 'look at job X'. A hint, never the truth about a job."""

@@ -1,7 +1,7 @@
-"""OpenTelemetry traces, from the request to the stages of the run it asked for.
+"""OpenTelemetry traces, from a request to the stages of the run that it asked for.
 
-On where `OTEL_EXPORTER_OTLP_ENDPOINT` is set, a variable of OpenTelemetry, which reads its others,
-too. Everywhere else nothing here does or imports anything.
+Traces are on if `OTEL_EXPORTER_OTLP_ENDPOINT` is set, a variable of OpenTelemetry, which also reads
+its others. Otherwise nothing here does or imports anything.
 """
 
 import logging
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 _STOP_SECONDS = 2.0
-"""Longest wait for a collector that does not answer: OpenTelemetry itself waits for up to 30."""
+"""Longest wait for a collector that does not answer; OpenTelemetry itself waits for up to 30 s."""
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +27,13 @@ def is_wanted() -> bool:
     return bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
 
 
+def is_on() -> bool:
+    """Return whether this process makes spans."""
+    return _provider is not None
+
+
 def start(service: str) -> None:
-    """For this process, under that name unless `OTEL_SERVICE_NAME` has another."""
+    """Start tracing in this process, under that name unless `OTEL_SERVICE_NAME` has another."""
     global _provider
     if not is_wanted():
         return
@@ -39,7 +44,7 @@ def start(service: str) -> None:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
         log.warning(
-            "OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed, so there are "
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed, so there are "
             "no traces. Build the images with LIFEBOAT_EXTRAS=otel, or install "
             "requirements/otel.txt"
         )
@@ -50,7 +55,7 @@ def start(service: str) -> None:
 
 
 def stop() -> None:
-    """Sends what is left."""
+    """Send the spans that are left, and stop tracing."""
     global _provider
     if _provider is not None:
         sending = threading.Thread(target=_provider.shutdown, daemon=True)
@@ -67,10 +72,10 @@ def span(
     traceparent: str | None = None,
     attributes: Mapping[str, str | int] | None = None,
 ) -> "Iterator[Span | None]":
-    """A span around what follows; None where traces are off.
+    """Open a span around what follows; yield None if traces are off.
 
-    It is below the span that is open here; with a `traceparent` below that one, of another process,
-    or below none where the text is no such thing.
+    Its parent is the span that is open here. With a `traceparent`, the parent is that span of
+    another process; with a malformed one, the span has no parent.
     """
     if _provider is None:
         yield None
@@ -88,7 +93,7 @@ def span(
 
 
 def traceparent() -> str | None:
-    """The span that is open here, for a process that goes on with its work."""
+    """Return the span that is open here, for a process that continues the work; None if none is."""
     if _provider is None:
         return None
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator

@@ -1,50 +1,41 @@
-"""Records as the predict path holds them: compact objects, decoded, checked and put into columns.
+"""Records as the predict path holds them: compact objects, decoded and checked.
 
 Pydantic says what is wrong with a record; this says yes five times faster. Both read the one
 definition in `shared/schema/passenger.py`.
 """
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
-import numpy as np
-from msgspec.structs import astuple
-from numpy.typing import NDArray
 
-from shared.schema.features import FEATURES, Columns, Feature
+from shared.schema.features import FEATURES, Feature
 
 
-def value_type(feature: Feature) -> Any:
-    """The type of a value that is not missing, as msgspec checks it."""
-    if feature.kind == "category":
-        return Literal[feature.categories]
-    whole = 1 if feature.whole else None
-    return Annotated[float, msgspec.Meta(ge=feature.minimum, le=feature.maximum, multiple_of=whole)]
+def record_type(features: Sequence[Feature]) -> type[msgspec.Struct]:
+    """Return the class of one record, with its fields in the order of `features`."""
+    # A feature may be called what no attribute can be, such as "class" or "fixed acidity".
+    attributes = {f"field_{i}": feature for i, feature in enumerate(features)}
+    return msgspec.defstruct(
+        "Record",
+        [_field(name, feature) for name, feature in attributes.items()],
+        rename={name: feature.name for name, feature in attributes.items()},
+        kw_only=True,
+        frozen=True,
+        forbid_unknown_fields=True,
+        # Records hold no references in circles; without this the collector looks at each.
+        gc=False,
+    )
 
 
 def _field(name: str, feature: Feature) -> tuple[str, Any] | tuple[str, Any, Any]:
     if feature.required:
-        return name, value_type(feature)
+        return name, feature.value_type
     # numpy is twice as fast with NaN as with None.
-    return name, value_type(feature) | None, math.nan if feature.kind == "number" else ""
+    return name, feature.value_type | None, feature.missing
 
 
-# A feature may be called what no attribute can be, such as "class" or "fixed acidity".
-_ATTRIBUTES = {f"field_{i}": feature for i, feature in enumerate(FEATURES)}
-
-Record: type[msgspec.Struct] = msgspec.defstruct(
-    "Record",
-    [_field(name, feature) for name, feature in _ATTRIBUTES.items()],
-    rename={name: feature.name for name, feature in _ATTRIBUTES.items()},
-    kw_only=True,
-    frozen=True,
-    forbid_unknown_fields=True,
-    # Records hold no references in circles; without this the collector looks at each.
-    gc=False,
-)
-"""One record: its fields in the order of `FEATURES`."""
+Record = record_type(FEATURES)
 
 decode = msgspec.json.Decoder(list[Record]).decode  # type: ignore[valid-type]
 """JSON list of records -> checked `Record`s. Raises one of `REFUSED`."""
@@ -71,28 +62,3 @@ def count(body: bytes) -> int:
 def to_records(fields: Sequence[Mapping[str, object]]) -> list[msgspec.Struct]:
     """The same of what is decoded already. Raises msgspec.ValidationError."""
     return [msgspec.convert(record, Record) for record in fields]
-
-
-def to_columns(records: Sequence[msgspec.Struct]) -> Columns:
-    """Checked records as the model takes them; no object per record is made."""
-    values = zip(*map(astuple, records), strict=True) if records else [()] * len(FEATURES)
-    return {
-        feature.name: to_column(feature, column)
-        for feature, column in zip(FEATURES, values, strict=True)
-    }
-
-
-def to_column(feature: Feature, values: Sequence[Any]) -> NDArray[Any]:
-    """Checked values of one feature as the model takes them."""
-    if feature.kind == "number":
-        try:
-            column: NDArray[Any] = np.fromiter(values, np.float32, len(values))
-        except TypeError:
-            # An explicit null: np.array turns None into NaN, and is slower.
-            column = np.array(values, np.float32)
-    else:
-        # A set, because looking through a sequence compares None with each string.
-        if None in {*values}:
-            values = [value or "" for value in values]
-        column = np.fromiter(values, object, len(values))
-    return column.reshape(-1, 1)

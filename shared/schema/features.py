@@ -1,16 +1,21 @@
-"""The model's features, read off the one definition of a record."""
+"""The model's features, read off the one definition of a record, and which values they may have.
 
-from collections.abc import Mapping
-from typing import Any, Literal
+Every check of a value asks `Feature`: the decoder of records, the explanation of refused ones, the
+tensors of the Open Inference Protocol, and the training table.
+"""
 
+import math
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from shared.schema.passenger import Passenger
 
-Columns = Mapping[str, NDArray[Any]]
-"""Feature name -> array of shape (rows, 1): float32 for numbers, with NaN for a missing one;
-Python strings (dtype object) for categories, with "" for a missing one."""
+_LARGEST = float(np.finfo(np.float32).max)
+"""The largest number that the model's input can hold; beyond it, float32 has only infinity."""
 
 
 class Feature(BaseModel):
@@ -36,6 +41,66 @@ class Feature(BaseModel):
         bounds = [f"{words} {limit:.10g}" for words, limit in limits if limit is not None]
         return " ".join([kind, " and ".join(bounds)]).strip()
 
+    @property
+    def dtype(self) -> type[np.float32] | type[object]:
+        """The dtype of the feature's column; Python strings are objects."""
+        return np.float32 if self.kind == "number" else object
+
+    @property
+    def missing(self) -> float | str:
+        """What stands in a column for a value that is missing."""
+        return math.nan if self.kind == "number" else ""
+
+    @property
+    def strings(self) -> tuple[str, ...]:
+        """What a column of categories may hold: "" too, unless the feature is required."""
+        return self.categories if self.required else (*self.categories, "")
+
+    @property
+    def value_type(self) -> Any:
+        """Return the type of a sound value as msgspec checks it; the same rules as `sound`."""
+        if self.kind == "category":
+            return Literal[self.categories]
+        lowest, highest = self._bounds
+        whole = 1 if self.whole else None
+        return Annotated[float, msgspec.Meta(ge=lowest, le=highest, multiple_of=whole)]
+
+    def sound(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return for each value whether a record may give it; a missing value is not sound.
+
+        Numbers come as float64, because rounding to float32 could carry them across a bound.
+        """
+        if self.kind == "category":
+            known = {*self.categories}
+            found = (isinstance(value, str) and value in known for value in values)
+            return np.fromiter(found, np.bool_, len(values))
+        lowest, highest = self._bounds
+        # NaN and the infinities are out of any bounds.
+        sound: NDArray[np.bool_] = (values >= lowest) & (values <= highest)
+        if self.whole:
+            sound &= np.floor(values) == values
+        return sound
+
+    def is_missing(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return for each value of a column whether it stands for a missing one."""
+        missing: NDArray[np.bool_] = np.isnan(values) if self.kind == "number" else values == ""
+        return missing
+
+    def allowed(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return for each value whether a column may hold it: sound, or missing if optional."""
+        sound = self.sound(values)
+        return sound if self.required else sound | self.is_missing(values)
+
+    @property
+    def _bounds(self) -> tuple[float, float]:
+        lowest = -_LARGEST if self.minimum is None else max(self.minimum, -_LARGEST)
+        highest = _LARGEST if self.maximum is None else min(self.maximum, _LARGEST)
+        return lowest, highest
+
+
+_UNKNOWN_RULES = ("exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "pattern")
+"""What a JSON schema can ask of a value and `Feature` cannot."""
+
 
 def _feature(name: str, schema: dict[str, Any], required: bool) -> Feature:
     choices = [choice for choice in schema.get("anyOf", [schema]) if choice.get("type") != "null"]
@@ -48,14 +113,26 @@ def _feature(name: str, schema: dict[str, Any], required: bool) -> Feature:
             kind = "category"
         case other:
             raise TypeError(f"{name} is of type {other}; a feature is a number or a category")
+    for rule in _UNKNOWN_RULES:
+        if rule in value:
+            raise TypeError(
+                f"{name}: expected bounds by ge and le, or a Literal of categories; got {rule}"
+            )
+    step = value.get("multipleOf")
+    if step not in (None, 1):
+        raise TypeError(f"{name}: expected multiple_of=1, for whole numbers; got {step}")
+    # A Literal of one value is a "const".
+    categories = value.get("enum", [value["const"]] if "const" in value else [])
+    if kind == "category" and not categories:
+        raise TypeError(f"{name}: expected a Literal of categories, got any string")
     return Feature(
         name=name,
         kind=kind,
         required=required,
-        whole=value["type"] == "integer",
+        whole=value["type"] == "integer" or step == 1,
         minimum=value.get("minimum"),
         maximum=value.get("maximum"),
-        categories=tuple(value.get("enum", ())),
+        categories=tuple(categories),
     )
 
 

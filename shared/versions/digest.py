@@ -1,7 +1,7 @@
-"""The digest that ends a manifest: a hash of the bytes before it, keyed where there is a key.
+"""The digest at the end of a manifest: a hash of the bytes before it, keyed if there is a key.
 
-The last field of the file is `"digest": "sha256:<hex>"`, or `"hmac-sha256:<hex>"` with a key. It is
-checked before anything is parsed, over the very bytes that are then parsed.
+The last field of the file is `"digest": "sha256:<hex>"`, or `"hmac-sha256:<hex>"` with a key. The
+digest is checked before anything is parsed, over the very bytes that are then parsed.
 """
 
 import hashlib
@@ -15,11 +15,11 @@ _HASHED, _SIGNED = "sha256", "hmac-sha256"
 
 
 class DigestWrong(ValueError):
-    """Raised with what is wrong with a manifest's digest, and what to do."""
+    """Raised when a manifest's digest is wrong; says what is wrong and what to do."""
 
 
 def add(text: bytes, key: SecretStr | None) -> bytes:
-    """A JSON object without a digest -> the same, with one of its bytes as its last field."""
+    """Return a JSON object with the digest of its bytes as an additional, last field."""
     body = text.rstrip().removesuffix(b"}").rstrip()
     algorithm = _HASHED if key is None else _SIGNED
     field = f',\n  "digest": "{algorithm}:{_digest(body, key)}"\n}}'
@@ -27,39 +27,40 @@ def add(text: bytes, key: SecretStr | None) -> bytes:
 
 
 def check(content: bytes, key: SecretStr | None) -> bytes:
-    """The JSON object without its digest, if that is right.
+    """Check the digest and return the JSON object without it.
 
-    Without a key, one that has no digest at all is taken as it is: it was written before there were
-    digests. One that is signed is refused, as nothing but the key tells whether it is whole.
+    Without a key, an object that has no digest at all is accepted as it is: it was written before
+    there were digests. A signed object is refused, because only the key tells whether it is whole.
 
     Raises:
-        DigestWrong: the digest is wrong, or not of the kind that the key asks for.
+        DigestWrong: the digest is wrong, or not of the kind that the key requires.
     """
     found = _FIELD.search(content)
     algorithm = found[1].decode() if found else None
     if key is not None and algorithm != _SIGNED:
         raise DigestWrong(
-            "is not signed, and LIFEBOAT_SIGNING_KEY is set. If you trust what is on the volume, "
-            "`make sign` signs it"
+            "is not signed, although LIFEBOAT_SIGNING_KEY is set; if you trust the models volume, "
+            "run `make sign`"
         )
     if key is None and algorithm == _SIGNED:
         raise DigestWrong(
-            "is signed, and cannot be checked without the key: set LIFEBOAT_SIGNING_KEY"
+            "is signed and cannot be checked without the key; set LIFEBOAT_SIGNING_KEY"
         )
     if found is None:
         return content
     body = content[: found.start()]
     if not hmac.compare_digest(_digest(body, key).encode(), found[2]):
         raise DigestWrong(
-            "is damaged: its digest is that of other content"
+            "is damaged: its content is not what its digest states; restore it from a backup"
             if key is None
-            else "is damaged, or signed with another key than LIFEBOAT_SIGNING_KEY"
+            else "is damaged, or signed with another key than LIFEBOAT_SIGNING_KEY; restore it "
+            "from a backup, or set the key that signed it"
         )
     return body + b"\n}"
 
 
 def is_signed(content: bytes) -> bool:
-    """Whether it says that it is, rightly or not."""
+    """Return whether a manifest claims to be signed, rightly or not."""
     found = _FIELD.search(content)
     return found is not None and found[1].decode() == _SIGNED
 

@@ -1,13 +1,13 @@
-"""ONNX's external data: tensors whose values are in another file, which a model here never has.
+"""ONNX's external data: tensors whose values are in another file. No model here may have any.
 
 onnxruntime 1.32 opens such files even for a model that is loaded from bytes: a path relative to the
-working directory where the tensor is in a subgraph or an attribute, any path where it is sparse.
+working directory if the tensor is in a subgraph or an attribute, any path if the tensor is sparse.
 """
 
 from collections.abc import Iterator, Mapping
 
 _KEY = b"location"
-"""Under which a tensor names its file."""
+"""The key under which a tensor names its file."""
 
 _PARTS: Mapping[str, Mapping[int, str]] = {
     "ModelProto": {7: "GraphProto", 20: "TrainingInfoProto", 25: "FunctionProto"},
@@ -22,19 +22,19 @@ _PARTS: Mapping[str, Mapping[int, str]] = {
     },
     "SparseTensorProto": {1: "TensorProto", 2: "TensorProto"},
 }
-"""Message -> its fields that hold, or lead to, a tensor."""
+"""Message -> those of its fields that hold a tensor or lead to one."""
 
 _EXTERNAL_DATA = 13
-"""TensorProto's field."""
+"""The number of this field of TensorProto."""
 
 
 def has_external_data(onnx: bytes) -> bool:
-    """Whether any tensor of the model, used or not, is said to be in another file.
+    """Return whether any tensor of the model, used or not, names another file.
 
     Raises:
-        ValueError: the bytes are no protobuf message.
+        ValueError: the bytes are not a protobuf message.
     """
-    # A forest has a million numbers to step over one by one.
+    # Without the key there is no need to step over a forest's million numbers one by one.
     if _KEY not in onnx:
         return False
     messages = [("ModelProto", memoryview(onnx))]
@@ -50,7 +50,7 @@ def has_external_data(onnx: bytes) -> bool:
 
 
 def _submessages(message: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Fields of wire type 2: messages, strings and packed numbers."""
+    """Yield the fields of wire type 2: messages, strings and packed numbers."""
     at = 0
     while at < len(message):
         tag, at = _varint(message, at)
@@ -66,20 +66,20 @@ def _submessages(message: memoryview) -> Iterator[tuple[int, memoryview]]:
                 yield tag >> 3, message[at : at + length]
                 at += length
             case _:
-                raise ValueError("no ONNX model")
+                raise ValueError("not an ONNX model")
     if at > len(message):
-        raise ValueError("no ONNX model: it ends too early")
+        raise ValueError("not an ONNX model: it ends too early")
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """A number and where it ends: seven bits a byte, the lowest first."""
+    """Return a number and the position after it: seven bits a byte, the lowest first."""
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(message):
-            raise ValueError("no ONNX model: it ends too early")
+            raise ValueError("not an ONNX model: it ends too early")
         byte = message[at]
         at += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, at
-    raise ValueError("no ONNX model")
+    raise ValueError("not an ONNX model")

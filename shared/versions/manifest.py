@@ -1,4 +1,4 @@
-"""What is known of a model version: the `manifest.json` beside its files."""
+"""The manifest of a model version: what is known of it, in `manifest.json` beside its files."""
 
 import re
 from datetime import datetime
@@ -14,11 +14,11 @@ PIPELINE_FILE = "model.joblib"
 MANIFEST_FILE = "manifest.json"
 
 VERSION_PATTERN = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
-"""A version's name, e.g. 20261123-201455-7f3a9c: UTC time of creation and a random part."""
+"""A version's name, e.g. 20261123-201455-7f3a9c: the UTC time of creation and a random part."""
 
 
 class Plot(StrEnum):
-    """A picture of how a version did on rows it had not seen."""
+    """A picture of how a version did on rows that it had not seen."""
 
     ROC = "roc"
     PRECISION_RECALL = "precision-recall"
@@ -28,12 +28,12 @@ class Plot(StrEnum):
 
     @property
     def file(self) -> str:
-        """Its name in the version's folder."""
+        """Return the plot's file name."""
         return f"plot-{self}.svg"
 
 
 class _Record(BaseModel):
-    # A field whose name is damaged must not be a field less.
+    # A field whose name is damaged must be an error, not a field less.
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -60,7 +60,7 @@ class Metrics(_Record):
 
 
 class Gate(_Record):
-    """What the promotion gate decided of a candidate, and why."""
+    """The decision of the promotion gate about a candidate, and its reason."""
 
     outcome: Literal["promoted", "rejected"]
     reason: str
@@ -69,13 +69,13 @@ class Gate(_Record):
 
 
 class Parity(_Record):
-    """The proof that the ONNX model answers as the scikit-learn pipeline does."""
+    """The proof that the ONNX model answers like the scikit-learn pipeline."""
 
     rows: int
     max_difference: float
     """Largest difference of a probability."""
     labels_differ: int
-    """Rows whose label differs; each has a probability within the tolerance of one half."""
+    """Rows whose label differs; the probability of each is within the tolerance of one half."""
     tolerance: float
 
 
@@ -88,7 +88,7 @@ class TrainingData(_Record):
 
 
 class Manifest(_Record):
-    """Raises pydantic.ValidationError for a text that is not a manifest of this format."""
+    """What is known of a version. Parsing another format raises pydantic.ValidationError."""
 
     format: Literal[1] = 1
     model_version: str
@@ -105,10 +105,10 @@ class Manifest(_Record):
 
     @property
     def plots(self) -> list[Plot]:
-        """Those that the version has: none, if it was published before there were any."""
+        """Return the plots that the version has; none if it was published before there were any."""
         return [plot for plot in Plot if plot.file in self.files]
 
     @property
     def fits_this_schema(self) -> bool:
-        """Whether the version takes the features of the records that this release is given."""
+        """Return whether the version takes exactly the features of this release's records."""
         return self.inputs == FEATURES

@@ -1,4 +1,4 @@
-"""The Redis key that names the model version to serve: read, set, and followed."""
+"""The version key: the Redis key that names the model version to serve."""
 
 import logging
 import threading
@@ -19,13 +19,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a look at the key gave; `version` is None where the key is missing."""
+    """The result of one look at the key; `version` is None if the key is missing."""
 
     redis_answers: bool
     version: str | None
 
 
 class VersionKey:
+    """The key, to read, set and follow. All methods but `follow` raise redis.RedisError."""
+
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
 
@@ -36,15 +38,15 @@ class VersionKey:
         self._redis.set(VERSION, version)
 
     def put_back(self, version: str) -> None:
-        """Names `version` again after Redis was emptied, unless somebody chose one meanwhile."""
+        """Set the key again after Redis was emptied, unless it names another version by now."""
         self._redis.set(VERSION, version, nx=True)
 
     def follow(self, stop: threading.Event) -> Iterator[Reading]:
-        """A reading at once, one at each change of the key, and one a second besides.
+        """Yield a reading at once, one at each change of the key, and one a second besides.
 
-        The notification makes a swap quick; the poll makes sure, because notifications are
-        delivered at most once and a lost one would leave a process behind. Ends soon after `stop`
-        is set. Never raises for what Redis does.
+        The notification makes a swap quick. The poll makes it certain: Redis delivers notifications
+        at most once, and a lost one would leave a process behind. The readings end soon after
+        `stop` is set. Failures of Redis are readings, never exceptions.
         """
         database = self._redis.connection_pool.connection_kwargs.get("db", 0)
         while not stop.is_set():
@@ -61,7 +63,7 @@ class VersionKey:
                 stop.wait(_POLL_SECONDS)
 
     def _switch_on_notifications(self) -> None:
-        """Servers of ours start with them; one brought along by the user may not have them."""
+        """Switch keyspace notifications on: a Redis server of the user's may run without them."""
         try:
             setting = "notify-keyspace-events"
             flags = self._redis.config_get(setting).get(setting) or ""
@@ -70,8 +72,8 @@ class VersionKey:
         except redis.ResponseError as error:
             log.warning(
                 "this Redis server does not let Lifeboat switch on keyspace notifications, so a "
-                "new version is noticed within %s s instead of milliseconds; configure it with "
-                "'notify-keyspace-events K$' (%s)",
+                "new version is noticed within %s s instead of milliseconds; configure the server "
+                "with 'notify-keyspace-events K$' (%s)",
                 _POLL_SECONDS,
                 error,
             )

@@ -4,6 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from shared.jobs.attempts import AttemptStore
 from shared.jobs.job import JobStatus, Stage
 from shared.jobs.store import JobStore, Origin
 from tests.browser.conftest import Visit
@@ -56,11 +57,11 @@ def test_a_run_that_goes_on_is_joined_and_cancelled(page: Page, api: Api, runnin
 
 
 def test_why_a_run_failed_can_be_read_and_is_text(page: Page, api: Api, running: Stack) -> None:
-    jobs = JobStore(running.redis.client)
+    jobs, attempts = JobStore(running.redis.client), AttemptStore(running.redis.client)
     job_id = jobs.create(force=False, origin=Origin("<b>me</b>"))[0].job_id
-    attempt = wait_for(lambda: jobs.claim(job_id, "a-test#1"))
+    attempt = wait_for(lambda: attempts.claim(job_id, "a-test#1"))
     error = "the table has no column Sex\n<script>document.title = 'no'</script>"
-    jobs.end(job_id, attempt, JobStatus.FAILED, error)
+    attempts.end(job_id, attempt, JobStatus.FAILED, error)
     _open(page, api)
     row = page.locator("tbody tr").first
     expect(row).to_contain_text("<b>me</b>")

@@ -66,7 +66,7 @@ def test_versions_are_backed_up_and_restored_while_everything_runs(
 ) -> None:
     listed = api.http.get("/models").json()
     oldest = listed["versions"][-1]["model_version"]
-    tar = "tar -C /models --exclude='.staging-*'"
+    tar = "tar -C /models --exclude='.writing-*'"
     for command in (f"{tar} -cf - . > /tmp/models.tar", f"rm -r /models/{oldest}"):
         compose("exec", "-T", "worker", "sh", "-c", command)
     assert api.http.get(f"/models/{oldest}").status_code == 404

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.results import write_section
 from shared.runtime.redis_keys import VERSION
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from tests.support.processes import ROOT, Api, Stack
 from tests.support.versions import publish
@@ -63,7 +64,7 @@ def slow(stack: Stack, large_table: str) -> Stack:
 
 
 def versions_of(stack: Stack, job_id: str) -> list[str]:
-    manifests = ModelStore(stack.models_dir).manifests()
+    manifests = ModelStore(LocalStorage(stack.models_dir)).manifests()
     return [manifest.model_version for manifest in manifests if manifest.job_id == job_id]
 
 

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from shared.runtime.redis_keys import VERSION
 from shared.versions import digest
 from shared.versions.manifest import MANIFEST_FILE, ONNX_FILE
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore, digests
 from tests.faults.conftest import Figure, Times
 from tests.support.external_data import PLACES, with_external_data
@@ -138,7 +139,7 @@ def test_external_data_is_refused_in_a_version_that_is_otherwise_sound(
 
         def put_in(version: Path, content: bytes = content) -> None:
             (version / ONNX_FILE).write_bytes(content)
-            found = digests(version)[ONNX_FILE].model_dump()
+            found = digests({ONNX_FILE: content})[ONNX_FILE].model_dump()
             _edit(version, serving.key, lambda fields: fields["files"].update({ONNX_FILE: found}))
 
         assert "external data" in serving.refuses(put_in)
@@ -166,5 +167,5 @@ def test_an_unsigned_version_is_refused_where_there_is_a_key_until_it_is_signed(
     assert "not signed" in line and "make sign" in line
     from_before = publish(stack.models_dir)
     stack.redis.client.set(VERSION, from_before)
-    assert ModelStore(stack.models_dir, KEY).sign(from_before)
+    assert ModelStore(LocalStorage(stack.models_dir), KEY).sign(from_before)
     wait_for(lambda: serving.version() == from_before)

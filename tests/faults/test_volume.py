@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.runtime.redis_keys import ACTIVE_JOB, VERSION
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from tests.support.processes import Api, Process, Stack, wait_for
 from tests.support.versions import publish
@@ -80,7 +81,7 @@ class Running:
         self.volume = volume
         self.stack = Stack(folder, training_data=training_data)
         self.stack.models_dir = volume.models_dir
-        self.store = ModelStore(volume.models_dir)
+        self.store = ModelStore(LocalStorage(volume.models_dir))
         self.older, self.newer = (publish(volume.models_dir, roc_auc=0.5) for _ in range(2))
         self.choose(self.newer)
         self.api: Api = self.stack.start_api()
@@ -97,7 +98,7 @@ class Running:
         assert before is not None
         job = self.api.wait_for_end(self.api.run_pipeline())
         assert (job["status"], job["stage"], job["attempts"]) == ("failed", "publish", 1), job
-        assert job["error"] == f"the models volume does not take the version: {reason}"
+        assert job["error"] == f"the models volume did not accept the version: {reason}"
         assert self.stack.redis.client.get(ACTIVE_JOB) is None
         assert self.api.version() == before
 

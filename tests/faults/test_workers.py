@@ -14,6 +14,7 @@ import pytest
 
 from shared.jobs.store import MAX_DEATHS
 from shared.runtime.redis_keys import ACTIVE_JOB, QUEUE, VERSION, job
+from shared.versions.manifest import MANIFEST_FILE
 from tests.faults.conftest import Times, assert_done_once, versions_of
 from tests.support.processes import Process, Stack, children, wait_for
 from tests.support.versions import publish
@@ -70,22 +71,22 @@ def test_a_worker_killed_at_any_moment_costs_no_job(
 
 
 def _freeze_once_published(stack: Stack, child: int) -> str:
-    """Stops a training process between the rename and the last step; the version's name.
+    """Stops a training process between publication and the last step; the version's name.
 
-    From the staging folder on, the process runs for a millisecond at a time.
+    From the version's first file on, the process runs for a millisecond at a time.
     """
-    before = set(stack.models_dir.iterdir())
+    before = set(stack.models_dir.glob("2*"))
 
-    def new(pattern: str) -> list[Path]:
-        return [path for path in stack.models_dir.glob(pattern) if path not in before]
+    def new() -> list[Path]:
+        return [path for path in stack.models_dir.glob("2*") if path not in before]
 
     deadline = time.monotonic() + 60
-    while not new(".staging-*"):
+    while not new():
         assert time.monotonic() < deadline, "nothing is published"
         time.sleep(_SLICE_SECONDS)
     while True:
         os.kill(child, signal.SIGSTOP)
-        published = new("2*")
+        published = [version for version in new() if (version / MANIFEST_FILE).exists()]
         if published:
             return published[0].name
         assert time.monotonic() < deadline, "nothing is published"
@@ -94,7 +95,7 @@ def _freeze_once_published(stack: Stack, child: int) -> str:
 
 
 @pytest.mark.parametrize("end", ["succeeded", "cancelled"])
-def test_a_worker_killed_between_the_rename_and_the_last_step_leaves_one_version_or_none(
+def test_a_worker_killed_between_publication_and_the_last_step_leaves_one_version_or_none(
     slow: Stack, medium_table: str, end: str
 ) -> None:
     slow.settings["training_data"] = medium_table
@@ -230,8 +231,14 @@ def test_leftovers_of_a_killed_worker_are_cleared_away(stack: Stack) -> None:
     leftover = stack.models_dir / ".staging-0123456789ab"
     leftover.mkdir()
     (leftover / "model.onnx").write_bytes(b"half")
+    unfinished = stack.models_dir / "20260102-030405-abcdef"
+    unfinished.mkdir()
+    (unfinished / "model.onnx").write_bytes(b"whole, and its manifest was never written")
+    (unfinished / ".writing-0123456789ab").write_bytes(b"half")
     api = stack.start_api()
     stack.start_worker()
     api.wait_for_end(api.run_pipeline())
     assert not leftover.exists()
+    assert not unfinished.exists()
     assert not list(Path(stack.models_dir).glob(".staging-*"))
+    assert not list(Path(stack.models_dir).rglob(".writing-*"))

@@ -16,7 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 from api.serving.refusals import MAX_ERRORS, explain
 from api.v2.messages import EXAMPLE, read
 from shared.errors import BadTensors
-from shared.schema.decoder import REFUSED, decode, to_columns
+from shared.schema.columns import to_columns
+from shared.schema.decoder import REFUSED, decode
 from shared.schema.features import FEATURES
 from shared.schema.passenger import EXAMPLES, Passenger
 

@@ -1,6 +1,7 @@
 """The version key changes: every process swaps, and no request notices."""
 
 from shared.runtime.redis_keys import VERSION
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from tests.support.connections import clients_of
 from tests.support.processes import Api, Stack, http_client, wait_for
@@ -116,7 +117,7 @@ def test_an_api_without_redis_starts_with_what_was_chosen_last(stack: Stack) -> 
     rejected = publish(stack.models_dir, outcome="rejected")
     stack.start_worker()
     stack.redis.client.set(VERSION, chosen)
-    store = ModelStore(stack.models_dir)
+    store = ModelStore(LocalStorage(stack.models_dir))
     wait_for(lambda: store.current() == chosen, why="the worker mirrors the key")
     stack.redis.stop()
     assert stack.start_api().version() == chosen

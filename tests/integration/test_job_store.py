@@ -1,15 +1,19 @@
 """The job store's steps against a real server, also when redis-py repeats them."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from redis.commands.core import Script
 
 from shared.errors import JobEnded
-from shared.jobs import store
-from shared.jobs.job import JobResult, JobStatus
-from shared.jobs.scripts import HELD
-from shared.jobs.store import JobStore, Origin
+from shared.jobs import steps
+from shared.jobs.attempts import AttemptStore
+from shared.jobs.job import JobResult, JobStatus, Stage
+from shared.jobs.steps import Hold
+from shared.jobs.store import MAX_DEATHS, JobStore, Origin
 from shared.runtime import redis_keys
 from shared.runtime.redis_keys import job as record_of
 from tests.support.processes import RedisServer
@@ -31,15 +35,20 @@ def jobs(server: RedisServer) -> JobStore:
 
 
 @pytest.fixture
+def attempts(server: RedisServer) -> AttemptStore:
+    return AttemptStore(server.client)
+
+
+@pytest.fixture
 def repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each call reaches the server twice, and the second answer is the one that arrives."""
-    once = JobStore._run
+    once = Script.__call__
 
-    def twice(self: JobStore, script: str, *args: str, **options: object) -> object:
-        once(self, script, *args, **options)  # type: ignore[arg-type]
-        return once(self, script, *args, **options)  # type: ignore[arg-type]
+    def twice(self: Script, **call: Any) -> object:
+        once(self, **call)
+        return once(self, **call)
 
-    monkeypatch.setattr(JobStore, "_run", twice)
+    monkeypatch.setattr(Script, "__call__", twice)
 
 
 @pytest.fixture
@@ -56,39 +65,45 @@ def test_a_repeated_creation_makes_one_new_job(jobs: JobStore) -> None:
     assert [found.job_id for found in jobs.recent(10)] == [job.job_id]
 
 
-def test_a_record_keeps_who_asked_first_and_whether_anybody_by_force(jobs: JobStore) -> None:
+def test_a_record_keeps_who_asked_first_and_whether_anybody_by_force(
+    jobs: JobStore, attempts: AttemptStore
+) -> None:
     jobs.create(force=False, origin=Origin("ada"))
     job, is_new = jobs.create(force=True, origin=Origin("page"))
     assert (is_new, job.requested_by, job.forced, job.worker) == (False, "ada", True, None)
-    assert jobs.claim(job.job_id, WORKER) == 1
+    assert attempts.claim(job.job_id, WORKER) == 1
     assert jobs.get(job.job_id).worker == WORKER
-    jobs.release(WORKER)
+    attempts.release(WORKER)
     assert jobs.get(job.job_id).worker is None
 
 
 @pytest.mark.usefixtures("repeated")
-def test_a_repeated_claim_is_one_attempt(jobs: JobStore, job_id: str) -> None:
-    assert jobs.claim(job_id, WORKER) == 1
+def test_a_repeated_claim_is_one_attempt(
+    jobs: JobStore, attempts: AttemptStore, job_id: str
+) -> None:
+    assert attempts.claim(job_id, WORKER) == 1
     assert jobs.get(job_id).attempts == 1
 
 
-def test_a_second_claim_of_the_same_worker_is_no_repetition(jobs: JobStore, job_id: str) -> None:
-    assert jobs.claim(job_id, WORKER) == 1
-    assert jobs.claim(job_id, WORKER) is None
-    assert jobs.release(WORKER) == job_id
-    assert jobs.claim(job_id, WORKER) == 2
+def test_a_second_claim_of_the_same_worker_is_no_repetition(
+    attempts: AttemptStore, job_id: str
+) -> None:
+    assert attempts.claim(job_id, WORKER) == 1
+    assert attempts.claim(job_id, WORKER) is None
+    assert attempts.release(WORKER) == job_id
+    assert attempts.claim(job_id, WORKER) == 2
 
 
 def test_a_claim_that_arrives_late_takes_nothing_from_the_next_attempt(
-    jobs: JobStore, job_id: str, monkeypatch: pytest.MonkeyPatch
+    attempts: AttemptStore, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "_call", lambda: "first")
-    assert jobs.claim(job_id, WORKER) == 1
-    jobs.release(WORKER)
-    monkeypatch.setattr(store, "_call", lambda: "second")
-    assert jobs.claim(job_id, "worker#2") == 2
-    monkeypatch.setattr(store, "_call", lambda: "first")
-    assert jobs.claim(job_id, WORKER) is None
+    monkeypatch.setattr(steps, "_call_id", lambda: "first")
+    assert attempts.claim(job_id, WORKER) == 1
+    attempts.release(WORKER)
+    monkeypatch.setattr(steps, "_call_id", lambda: "second")
+    assert attempts.claim(job_id, "worker#2") == 2
+    monkeypatch.setattr(steps, "_call_id", lambda: "first")
+    assert attempts.claim(job_id, WORKER) is None
 
 
 @pytest.mark.usefixtures("repeated")
@@ -107,26 +122,88 @@ def test_a_second_cancel_is_told_that_the_job_has_ended(jobs: JobStore, job_id: 
     [(JobStatus.FAILED, True), (JobStatus.CANCELLED, True), (None, False)],
 )
 def test_the_version_of_a_job_that_came_to_nothing_is_unwanted(
-    jobs: JobStore, job_id: str, status: JobStatus | None, unwanted: bool
+    attempts: AttemptStore, job_id: str, status: JobStatus | None, unwanted: bool
 ) -> None:
-    assert jobs.claim(job_id, WORKER) == 1
-    version = jobs.choose_version(job_id, 1, "20260102-030405-abcdef")
+    assert attempts.claim(job_id, WORKER) == 1
+    version = attempts.choose_version(job_id, 1, "20260102-030405-abcdef")
     if status is not None:
-        jobs.end(job_id, 1, status, "why")
-    assert jobs.unwanted_versions() == ({version} if unwanted else set())
+        attempts.end(job_id, 1, status, "why")
+    assert attempts.unwanted_versions() == ({version} if unwanted else set())
 
 
-def test_a_job_that_chose_no_version_leaves_none(jobs: JobStore, job_id: str) -> None:
+def test_a_job_that_chose_no_version_leaves_none(
+    jobs: JobStore, attempts: AttemptStore, job_id: str
+) -> None:
     jobs.cancel(job_id)
-    assert jobs.unwanted_versions() == set()
+    assert attempts.unwanted_versions() == set()
 
 
 def test_a_job_of_an_earlier_release_can_be_claimed_and_cancelled(
-    server: RedisServer, jobs: JobStore, job_id: str
+    server: RedisServer, jobs: JobStore, attempts: AttemptStore, job_id: str
 ) -> None:
     server.client.hdel(record_of(job_id), "last_call", "requested_by")
-    assert jobs.claim(job_id, WORKER) == 1
+    assert attempts.claim(job_id, WORKER) == 1
     assert jobs.cancel(job_id).status is JobStatus.RUNNING
+
+
+def test_an_attempt_is_told_whether_it_holds_the_run(
+    jobs: JobStore, attempts: AttemptStore, job_id: str
+) -> None:
+    assert attempts.claim(job_id, WORKER) == 1
+    assert attempts.beat(job_id, 1) is Hold.HELD
+    assert attempts.report(job_id, 1, Stage.FIT, 0.05) is Hold.HELD
+    assert attempts.beat(job_id, 2) is Hold.LOST
+    jobs.create(force=True)
+    assert attempts.succeed(job_id, 1, _result("rejected")) is Hold.FORCE_ASKED
+    jobs.cancel(job_id)
+    assert attempts.beat(job_id, 1) is Hold.CANCEL_ASKED
+    assert attempts.report(job_id, 1, Stage.FIT, 0.1) is Hold.CANCEL_ASKED
+    assert attempts.succeed(job_id, 1, _result("promoted")) is Hold.CANCEL_ASKED
+    assert attempts.end(job_id, 1, JobStatus.CANCELLED, "") is Hold.HELD
+    assert attempts.end(job_id, 1, JobStatus.FAILED, "why") is Hold.LOST
+    assert attempts.report(job_id, 1, Stage.FIT, 0.2) is Hold.LOST
+    assert attempts.choose_version(job_id, 1, "20260102-030405-abcdef") is None
+    assert attempts.succeed(job_id, 1, _result("promoted")) is Hold.LOST
+    assert jobs.get(job_id).status is JobStatus.CANCELLED
+
+
+def test_a_new_record_has_the_fields_that_every_release_reads(
+    server: RedisServer, jobs: JobStore
+) -> None:
+    job, _ = jobs.create(force=True, origin=Origin("ada", "asked", "00-1-2-01"))
+    record: Any = server.client.hgetall(record_of(job.job_id))
+    created = record.pop("created_at")
+    assert datetime.fromisoformat(created) == job.created_at
+    assert record == {
+        "job_id": job.job_id,
+        "status": "queued",
+        "progress": "0",
+        "force": "1",
+        "requested_by": "ada",
+        "request_id": "asked",
+        "traceparent": "00-1-2-01",
+        **dict.fromkeys(["attempts", "deaths", "heartbeat", "cancel_requested"], "0"),
+        **dict.fromkeys(["stage", "started_at", "finished_at", "result", "error"], ""),
+        **dict.fromkeys(["worker", "model_version", "last_call"], ""),
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        ("größer \u2264 \U0001f6df", None),
+        ('"quoted" \\ \t\n', None),
+        ("nothing\0more", None),
+        # The name of a file that is no UTF-8, as Python has it.
+        ("caf\udce9.csv", "caf?.csv"),
+    ],
+)
+def test_an_error_of_any_characters_is_kept(
+    jobs: JobStore, attempts: AttemptStore, job_id: str, error: str, kept: str | None
+) -> None:
+    assert attempts.claim(job_id, WORKER) == 1
+    assert attempts.end(job_id, 1, JobStatus.FAILED, error) is Hold.HELD
+    assert jobs.get(job_id).error == (kept or error)
 
 
 # --- what `/metrics` shows of jobs ---------------------------------------------------------------
@@ -143,14 +220,14 @@ def _result(outcome: str) -> JobResult:
     )
 
 
-def _end(jobs: JobStore, job_id: str, outcome: str) -> None:
+def _end(attempts: AttemptStore, job_id: str, outcome: str) -> None:
     match outcome:
         case "promoted" | "rejected":
-            assert jobs.succeed(job_id, 1, _result(outcome)) == HELD
+            assert attempts.succeed(job_id, 1, _result(outcome)) is Hold.HELD
         case "failed":
-            jobs.end(job_id, 1, JobStatus.FAILED, "why")
+            attempts.end(job_id, 1, JobStatus.FAILED, "why")
         case "cancelled":
-            jobs.end(job_id, 1, JobStatus.CANCELLED, "")
+            attempts.end(job_id, 1, JobStatus.CANCELLED, "")
 
 
 def _ended(jobs: JobStore) -> dict[str, int]:
@@ -161,22 +238,24 @@ def _ended(jobs: JobStore) -> dict[str, int]:
 
 @pytest.mark.usefixtures("repeated")
 @pytest.mark.parametrize("outcome", ["promoted", "rejected", "failed", "cancelled"])
-def test_a_job_is_counted_once_by_how_it_ended(jobs: JobStore, job_id: str, outcome: str) -> None:
-    assert jobs.claim(job_id, WORKER) == 1
+def test_a_job_is_counted_once_by_how_it_ended(
+    jobs: JobStore, attempts: AttemptStore, job_id: str, outcome: str
+) -> None:
+    assert attempts.claim(job_id, WORKER) == 1
     assert _ended(jobs) == {}
-    _end(jobs, job_id, outcome)
+    _end(attempts, job_id, outcome)
     assert _ended(jobs) == {outcome: 1}
 
 
 def test_the_duration_of_a_job_is_from_its_first_start_to_its_end(
-    server: RedisServer, jobs: JobStore, job_id: str
+    server: RedisServer, jobs: JobStore, attempts: AttemptStore, job_id: str
 ) -> None:
-    assert jobs.claim(job_id, WORKER) == 1
+    assert attempts.claim(job_id, WORKER) == 1
     started = float(server.client.hget(record_of(job_id), "started_seconds") or "nan")
     server.client.hset(record_of(job_id), "started_seconds", str(started - 100))
-    assert jobs.release(WORKER) == job_id
-    assert jobs.claim(job_id, WORKER) == 2
-    jobs.end(job_id, 2, JobStatus.FAILED, "why")
+    assert attempts.release(WORKER) == job_id
+    assert attempts.claim(job_id, WORKER) == 2
+    attempts.end(job_id, 2, JobStatus.FAILED, "why")
     failed = jobs.statistics().durations["failed"]
     assert 100 <= failed.seconds < 300
     assert (failed.at_most[60], failed.at_most[300], failed.count) == (0, 1, 1)
@@ -184,14 +263,14 @@ def test_the_duration_of_a_job_is_from_its_first_start_to_its_end(
 
 @pytest.mark.parametrize("started", ["99999999999", None])
 def test_a_clock_set_back_or_a_job_of_an_earlier_release_counts_as_no_time(
-    server: RedisServer, jobs: JobStore, job_id: str, started: str | None
+    server: RedisServer, jobs: JobStore, attempts: AttemptStore, job_id: str, started: str | None
 ) -> None:
-    assert jobs.claim(job_id, WORKER) == 1
+    assert attempts.claim(job_id, WORKER) == 1
     if started is None:
         server.client.hdel(record_of(job_id), "started_seconds")
     else:
         server.client.hset(record_of(job_id), "started_seconds", started)
-    jobs.end(job_id, 1, JobStatus.FAILED, "why")
+    attempts.end(job_id, 1, JobStatus.FAILED, "why")
     failed = jobs.statistics().durations["failed"]
     assert (failed.seconds, failed.at_most[1], failed.count) == (0, 1, 1)
 
@@ -207,11 +286,11 @@ def test_a_job_that_was_cancelled_while_it_waited_took_no_time(jobs: JobStore, j
 
 
 def test_a_job_whose_worker_died_too_often_is_counted_as_failed(
-    jobs: JobStore, job_id: str
+    jobs: JobStore, attempts: AttemptStore, job_id: str
 ) -> None:
-    for attempt in range(1, store.MAX_DEATHS + 1):
+    for attempt in range(1, MAX_DEATHS + 1):
         assert _ended(jobs) == {}
-        assert jobs.claim(job_id, WORKER) == attempt
+        assert attempts.claim(job_id, WORKER) == attempt
         assert jobs.statistics().queued == 0
         pulse = jobs.pulse()
         assert pulse is not None and jobs.bury(pulse) is not None

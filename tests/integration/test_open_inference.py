@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
 from shared.runtime.redis_keys import VERSION
-from shared.schema.decoder import to_columns, to_records
-from shared.schema.features import FEATURES, Columns
+from shared.schema.columns import Columns, to_columns
+from shared.schema.decoder import to_records
+from shared.schema.features import FEATURES
 from tests.support.processes import Api, Stack
 from tests.support.versions import publish
 

@@ -1,22 +1,32 @@
-"""Real fits on the default table, each made once: what takes time in a training run."""
+"""Real fits, importances and plots of the default table, each made once per process.
+
+They are what takes time in a training run. The functions here take the arguments and give the
+results of the real ones; what was computed before is not computed again.
+"""
 
 import functools
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from sklearn.inspection import permutation_importance
 from sklearn.pipeline import Pipeline
 
 from tests.support.versions import fitted_pipeline, training_table
-from worker.training import estimator, evaluation
+from worker.training import estimator, evaluation, plots
 from worker.training.evaluation import Evaluation
 
-_really_fit = estimator.fit
-"""Whatever a test puts in its place."""
+_really_fit, _really_draw = estimator.fit, plots._svg
+"""The real functions, also when a test has put others in their place."""
 
 _fits: dict[bytes, Pipeline] = {}
+_importances: dict[tuple[int, bytes], Any] = {}
+_pictures: dict[tuple[Callable[..., None], str], bytes] = {}
 
 
 def cached_fit(features: pd.DataFrame, labels: NDArray[np.int64]) -> Pipeline:
@@ -28,6 +38,27 @@ def cached_fit(features: pd.DataFrame, labels: NDArray[np.int64]) -> Pipeline:
     if key not in _fits:
         _fits[key] = _really_fit(features, labels)
     return _fits[key]
+
+
+def cached_importance(
+    fitted: Pipeline, features: pd.DataFrame, labels: NDArray[np.int64], **how: Any
+) -> Any:
+    """scikit-learn's `permutation_importance`, for pipelines and rows of `cached_fit`."""
+    # A pipeline that is kept in `_fits` is never freed, so its id is not used again.
+    key = id(fitted), features.index.to_numpy().tobytes()
+    if key not in _importances:
+        _importances[key] = permutation_importance(fitted, features, labels, **how)
+    return _importances[key]
+
+
+def cached_picture(put: Callable[..., None], evaluation: Evaluation) -> bytes:
+    """The SVG of one plot; the key is all that it is drawn from."""
+    parts = evaluation.labels, evaluation.probabilities, evaluation.folds
+    content = [*(part.tobytes() for part in parts), evaluation.importances.to_json().encode()]
+    key = put, hashlib.sha256(b"".join(content)).hexdigest()
+    if key not in _pictures:
+        _pictures[key] = _really_draw(put, evaluation)
+    return _pictures[key]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shared.versions.manifest import MANIFEST_FILE, Manifest, Parity, TrainingData
+from shared.versions.manifest import MANIFEST_FILE, ONNX_FILE, Manifest, Parity, TrainingData
+from shared.versions.storage.base import Storage
+from shared.versions.storage.local import LocalStorage
+from shared.versions.store import ModelStore, digests
 from tests.support.versions import JOB_ID, gate, metrics
 
 VERSION = "20260102-030405-abcdef"
@@ -27,10 +30,20 @@ def manifest(version: str = VERSION, **changes: Any) -> Manifest:
     return Manifest(**{**sound, **changes})
 
 
-def write_manifest(models_dir: Path, version: str, outcome: str = "promoted") -> str:
-    """A version with a sound manifest and no model; its name."""
-    folder = models_dir / version
-    folder.mkdir(parents=True)
+def write_manifest(place: Path | Storage, version: str, outcome: str = "promoted") -> str:
+    """Store a sound manifest without a model, in a models folder or a storage; its version."""
+    storage = LocalStorage(place) if isinstance(place, Path) else place
+    storage.prepare()
     text = manifest(version, gate=gate(outcome)).model_dump_json()
-    (folder / MANIFEST_FILE).write_text(text)
+    storage.create(f"{version}/{MANIFEST_FILE}", text.encode())
     return version
+
+
+def publish_files(
+    store: ModelStore, onnx: bytes, version: str = VERSION, *, create: bool = True, **changes: Any
+) -> Manifest:
+    """Publish a version that holds no more than an ONNX file."""
+    if create:
+        store.create()
+    files = {ONNX_FILE: onnx}
+    return store.publish(manifest(version, **{"files": digests(files), **changes}), files)

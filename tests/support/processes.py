@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -19,33 +20,62 @@ import redis
 
 from local import redis_server
 from shared.runtime.redis_client import connect
+from tests.support import artifacts
 
 ROOT = Path(__file__).parents[2]
 _BIN = Path(sys.executable).parent
 _FIRST_PORT, _PORTS = 10_000, 22_000
 
+LONG_SECONDS = 60.0
+"""Longer than anything takes that a test waits for, also on a machine that has much else to do."""
+RUN_SECONDS = 120.0
+"""The same of a training run, which leaves the processor to whatever else wants it."""
+
 _T = TypeVar("_T")
 
 
+_reserved: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """A port that nobody has, and that no outgoing connection of another test can take meanwhile:
-    those get theirs from 32,768 on."""
+    """Return a port of TCP that nothing uses, and that nobody else is given meanwhile.
+
+    Outgoing connections get theirs from 32,768 on. Other tests, in this process or another, ask
+    here: the UDP port of the same number stays bound until this process ends, and says that the
+    port is taken while the server that will listen there is still starting.
+    """
     while True:
         port = _FIRST_PORT + secrets.randbelow(_PORTS)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
+        reservation = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            reservation.bind(("127.0.0.1", port))
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            reservation.close()
+            continue
+        _reserved.append(reservation)
+        return port
 
 
 def wait_for(
-    what: Callable[[], _T | None], *, seconds: float = 30.0, pause: float = 0.05, why: str = ""
+    what: Callable[[], _T | None],
+    *,
+    seconds: float = LONG_SECONDS,
+    pause: float = 0.05,
+    why: str | Callable[[], object] = "",
 ) -> _T:
-    """Asks again until the answer is true; the deadline only bounds a test that has failed."""
+    """Ask again until the answer is true; return it.
+
+    The deadline only bounds a test that has failed. A function as `why` is called then.
+    """
     deadline = time.monotonic() + seconds
     while True:
         answer = what()
         if answer:
             return answer
-        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain{why and ': '}{why}"
+        if time.monotonic() > deadline:
+            reason = why if isinstance(why, str) else why()
+            raise AssertionError(f"waited {seconds:g} s in vain{reason and ': '}{reason}")
         time.sleep(pause)
 
 
@@ -55,7 +85,10 @@ def http_client(url: str) -> httpx.Client:
 
 
 class Process:
-    """A process in a group of its own, killed with the group when the test ends."""
+    """A process in a group of its own, killed with the group when the test ends.
+
+    A test that fails keeps its log and its settings (`artifacts`).
+    """
 
     def __init__(
         self,
@@ -65,6 +98,9 @@ class Process:
         folder: Path | None = None,
     ) -> None:
         self.log = log
+        self._arguments = list(arguments)
+        self._environment = environment
+        self._has_ended = False
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 arguments,
@@ -76,13 +112,15 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        artifacts.keep_of(self)
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     def output(self) -> str:
-        return self.log.read_text()
+        # A character of several bytes may be half written.
+        return self.log.read_text(errors="replace")
 
     def send(self, number: signal.Signals) -> None:
         """To this process alone, as `docker stop` and an out-of-memory killer do."""
@@ -91,14 +129,14 @@ class Process:
     def kill(self) -> None:
         """SIGKILL to this process alone; its children learn of it themselves."""
         self._process.kill()
-        self._process.wait(10)
+        self.wait()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Asks the process to end and waits for it; its exit status."""
         self._process.send_signal(number)
         return self.wait()
 
-    def wait(self, seconds: float = 30.0) -> int:
+    def wait(self, seconds: float = LONG_SECONDS) -> int:
         return self._process.wait(seconds)
 
     def is_running(self) -> bool:
@@ -107,7 +145,23 @@ class Process:
     def end(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait(10)
+        self.wait()
+        self._has_ended = True
+
+    def has_ended(self) -> bool:
+        return self._has_ended
+
+    def keep(self, folder: Path) -> None:
+        """Write the log into the folder, and how the process was started and what became of it."""
+        name = f"{self.log.stem}-{self.pid}"
+        if self.log.exists():
+            shutil.copy(self.log, folder / f"{name}.log")
+        status = self._process.poll()
+        (folder / f"{name}.txt").write_text(
+            f"{shlex.join(self._arguments)}\n"
+            f"{'runs' if status is None else f'exit status {status}'}\n"
+            + "".join(f"{name}={value}\n" for name, value in sorted(self._environment.items()))
+        )
 
 
 def clean_environment() -> dict[str, str]:
@@ -123,7 +177,7 @@ class RedisServer:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._folder = folder
-        self._process: Process | None = None
+        self._started: list[Process] = []
         self.client: redis.Redis = connect(self.url)
         folder.mkdir()
         self.start()
@@ -131,37 +185,30 @@ class RedisServer:
     def start(self) -> None:
         server = redis_server.executable()
         assert server is not None, "no Redis server; `make test` installs one"
-        self._process = Process(
-            [server, *redis_server.arguments(self.port, self._folder)],
-            self._folder / "redis.log",
-            {},
-        )
-        wait_for(self._answers)
+        arguments = [server, *redis_server.arguments(self.port, self._folder)]
+        self._started.append(Process(arguments, self._folder / "redis.log", {}))
+        wait_for(self._answers, why=self._started[-1].output)
 
     def stop(self) -> None:
-        assert self._process is not None
-        self._process.stop()
+        self._started[-1].stop()
 
     def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
+        self._started[-1].kill()
 
     def forget(self) -> None:
         """Deletes the data of a server that is down."""
         shutil.rmtree(self._folder / "appendonlydir")
 
     def freeze(self) -> None:
-        assert self._process is not None
-        self._process.send(signal.SIGSTOP)
+        self._started[-1].send(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        assert self._process is not None
-        self._process.send(signal.SIGCONT)
+        self._started[-1].send(signal.SIGCONT)
 
     def end(self) -> None:
         self.client.close()
-        if self._process is not None:
-            self._process.end()
+        for process in self._started:
+            process.end()
 
     def _answers(self) -> bool:
         try:
@@ -195,7 +242,10 @@ class Stack:
         api = Api(f"http://127.0.0.1:{port}", process)
         self._apis.append(api)
         ready = "Application startup complete"
-        wait_for(lambda: process.output().count(ready) == processes and api.is_live())
+        wait_for(
+            lambda: process.output().count(ready) == processes and api.is_live(),
+            why=process.output,
+        )
         return api
 
     def start_worker(self, **settings: str) -> Process:
@@ -209,7 +259,7 @@ class Stack:
             name,
             **settings,
         )
-        wait_for(lambda: f"{name} ready" in process.output(), seconds=60, why=process.output())
+        wait_for(lambda: f"{name} ready" in process.output(), why=process.output)
         return process
 
     def end(self) -> None:
@@ -285,7 +335,10 @@ class Api:
         return str(answer.json()["model_version"]) if answer.status_code == 200 else None
 
     def wait_for_version(self, version: str) -> None:
-        wait_for(lambda: self.version() == version, why=f"{version} is not served")
+        wait_for(
+            lambda: self.version() == version,
+            why=lambda: f"{version} is not served, {self.version()} is",
+        )
 
     def run_pipeline(self, *, force: bool = False) -> str:
         answer = self.http.put("/run-pipeline", params={"force": str(force).lower()})
@@ -299,14 +352,14 @@ class Api:
         return body
 
     def wait_for_stage(self, job_id: str, stage: str) -> None:
-        wait_for(lambda: self.job(job_id)["stage"] == stage, why=f"{self.job(job_id)}")
+        wait_for(lambda: self.job(job_id)["stage"] == stage, why=lambda: self.job(job_id))
 
-    def wait_for_end(self, job_id: str, *, seconds: float = 90.0) -> dict[str, object]:
+    def wait_for_end(self, job_id: str, *, seconds: float = RUN_SECONDS) -> dict[str, object]:
         def ended() -> dict[str, object] | None:
             job = self.job(job_id)
             return job if job["status"] not in ("queued", "running") else None
 
-        return wait_for(ended, seconds=seconds, why=f"job {job_id} does not end")
+        return wait_for(ended, seconds=seconds, why=lambda: f"it does not end: {self.job(job_id)}")
 
 
 def children(pid: int) -> list[psutil.Process]:

@@ -1,6 +1,7 @@
 """Real model versions for tests: the default pipeline, fitted once, published as often as asked."""
 
 import functools
+import io
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,8 @@ from shared.versions.manifest import (
     Score,
     TrainingData,
 )
+from shared.versions.storage.base import Storage
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore, digests
 from worker.training import estimator, export, table
 
@@ -55,8 +58,15 @@ def gate(outcome: str = "promoted") -> Gate:
     return Gate.model_validate({"outcome": outcome, "reason": "a test", "compared_with": None})
 
 
+@functools.cache
+def dumped_pipeline() -> bytes:
+    dumped = io.BytesIO()
+    joblib.dump(fitted_pipeline(), dumped)
+    return dumped.getvalue()
+
+
 def publish(
-    models_dir: Path,
+    place: Path | Storage,
     *,
     outcome: str = "promoted",
     roc_auc: float = 0.87,
@@ -66,24 +76,24 @@ def publish(
     signing_key: SecretStr | None = None,
     plots: Mapping[Plot, bytes] = PLOTS,
 ) -> str:
-    """Publishes the default model as a new version; its name."""
-    store = ModelStore(models_dir, signing_key)
+    """Publish the default model as a new version, in a models folder or a storage; its name."""
+    store = ModelStore(LocalStorage(place) if isinstance(place, Path) else place, signing_key)
     store.create()
-    with store.staging() as staging:
-        (staging / ONNX_FILE).write_bytes(exported_pipeline())
-        joblib.dump(fitted_pipeline(), staging / PIPELINE_FILE)
-        for plot, picture in plots.items():
-            (staging / plot.file).write_bytes(picture)
-        manifest = Manifest(
-            model_version=version or store.new_version(),
-            job_id=job_id,
-            created_at=datetime.now(UTC),
-            files=digests(staging),
-            metrics=metrics(roc_auc),
-            gate=gate(outcome),
-            parity=Parity(rows=1, max_difference=0, labels_differ=0, tolerance=1e-5),
-            data=TrainingData(source="test", sha256=data_sha256, rows=891, positives=342),
-            libraries={},
-            stage_seconds={},
-        )
-        return store.publish(staging, manifest).model_version
+    files = {
+        ONNX_FILE: exported_pipeline(),
+        PIPELINE_FILE: dumped_pipeline(),
+        **{plot.file: picture for plot, picture in plots.items()},
+    }
+    manifest = Manifest(
+        model_version=version or store.new_version(),
+        job_id=job_id,
+        created_at=datetime.now(UTC),
+        files=digests(files),
+        metrics=metrics(roc_auc),
+        gate=gate(outcome),
+        parity=Parity(rows=1, max_difference=0, labels_differ=0, tolerance=1e-5),
+        data=TrainingData(source="test", sha256=data_sha256, rows=891, positives=342),
+        libraries={},
+        stage_seconds={},
+    )
+    return store.publish(manifest, files).model_version

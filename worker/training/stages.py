@@ -1,23 +1,26 @@
-"""The order of the stages of a training run. Pure of Celery: runs from a test or a notebook."""
+"""The stages of a training run and their order. Pure of Celery: runs from a test or a notebook."""
 
+import io
 import logging
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Protocol
 
 import joblib
+from sklearn.pipeline import Pipeline
 
 from shared.errors import LifeboatError
 from shared.jobs.job import Stage
 from shared.runtime import tracing
-from shared.versions.manifest import ONNX_FILE, PIPELINE_FILE, Manifest
+from shared.versions.manifest import ONNX_FILE, PIPELINE_FILE, Manifest, Plot
 from shared.versions.store import ModelStore, digests
 from worker.training import estimator, evaluation, export, plots, table
 from worker.training.gate import promotion_gate
+from worker.training.parity import prove_parity
 
 _STARTS_AT = {
     Stage.LOAD: 0.0,
@@ -38,42 +41,42 @@ _LIBRARIES = (
 log = logging.getLogger(__name__)
 
 
-class Run(Protocol):
-    """What the pipeline asks of whoever runs it; `worker.attempt` has one with a job behind it."""
+class Attempt(Protocol):
+    """What the stages ask of the attempt that they belong to; `worker.attempt` has a job's."""
 
     job_id: str
 
     def report(self, stage: Stage, progress: float) -> None:
-        """Notes the progress (0 to 1) of the whole run; raises RunStopped to end it here."""
+        """Note the progress (0 to 1) of the whole run. Raises RunStopped to end the run here."""
 
     def choose_version(self, proposed: str) -> str:
-        """The name to publish under: the one an earlier attempt chose, else `proposed`."""
+        """Return the name to publish under: that of an earlier attempt, or else `proposed`."""
 
     def is_forced(self) -> bool:
-        """Whether the candidate is to be promoted whatever the gate says."""
+        """Return whether the candidate is to be promoted whatever the gate says."""
 
 
-def run_pipeline(
-    run: Run,
+def run_stages(
+    attempt: Attempt,
     *,
     training_data: str,
     model_store: ModelStore,
     served_version: Callable[[], str | None],
     promotion_tolerance: float,
 ) -> Manifest:
-    """Trains a candidate and publishes it on the volume; whether it is served is the caller's step.
+    """Train a candidate and publish it; whether it is served is the caller's step.
 
     Raises:
         TrainingFailed: the data is unusable, or the export does not answer as the pipeline does.
         VersionNotServable: what was written does not read back.
-        OSError: the volume does not take the version.
-        RunStopped: from `run`, between stages, folds, and blocks of the parity proof.
+        OSError: the storage does not take the version.
+        RunStopped: from `attempt`, between stages, folds, and blocks of the parity proof.
     """
     seconds: dict[str, float] = {}
 
     @contextmanager
     def stage(name: Stage) -> Iterator[None]:
-        run.report(name, _STARTS_AT[name])
+        attempt.report(name, _STARTS_AT[name])
         log.info("stage %s", name)
         started = time.monotonic()
         with tracing.span(name):
@@ -81,7 +84,7 @@ def run_pipeline(
         seconds[name] = round(time.monotonic() - started, 3)
 
     def within(name: Stage, before: Stage) -> Callable[[float], None]:
-        """Notes what share of a stage is done."""
+        """Return a function that notes which share of a stage is done."""
         start, end = _STARTS_AT[name], _STARTS_AT[before]
         noted = 0.0
 
@@ -89,7 +92,7 @@ def run_pipeline(
             nonlocal noted
             if share > noted:
                 noted = share
-                run.report(name, start + share * (end - start))
+                attempt.report(name, start + share * (end - start))
 
         return note
 
@@ -106,40 +109,34 @@ def run_pipeline(
     with stage(Stage.EXPORT):
         exported = export.to_onnx(pipeline)
     with stage(Stage.VERIFY):
-        parity = export.prove_parity(
+        parity = prove_parity(
             pipeline, exported, loaded.features, within(Stage.VERIFY, Stage.PUBLISH)
         )
     with stage(Stage.PUBLISH):
-        # First, because it is fenced: a worker that lost the run must not clear the staging folder
-        # of the one that has it.
-        model_version = run.choose_version(model_store.new_version())
-        with model_store.staging() as staging:
-            (staging / ONNX_FILE).write_bytes(exported)
-            joblib.dump(pipeline, staging / PIPELINE_FILE)
-            for plot, picture in drawn.items():
-                (staging / plot.file).write_bytes(picture)
-            gate = promotion_gate(
-                evaluated.metrics,
-                loaded.data,
-                _served(model_store, served_version()),
-                tolerance=promotion_tolerance,
-                forced=run.is_forced(),
-            )
-            published = model_store.publish(
-                staging,
-                Manifest(
-                    model_version=model_version,
-                    job_id=run.job_id,
-                    created_at=datetime.now(UTC),
-                    files=digests(staging),
-                    metrics=evaluated.metrics,
-                    gate=gate,
-                    parity=parity,
-                    data=loaded.data,
-                    libraries=_library_versions(),
-                    stage_seconds=seconds,
-                ),
-            )
+        # First, because it is fenced: a worker that lost the run must not remove what the worker
+        # that has it now is publishing.
+        model_version = attempt.choose_version(model_store.new_version())
+        files = _files(exported, pipeline, drawn)
+        gate = promotion_gate(
+            evaluated.metrics,
+            loaded.data,
+            _served(model_store, served_version()),
+            tolerance=promotion_tolerance,
+            forced=attempt.is_forced(),
+        )
+        manifest = Manifest(
+            model_version=model_version,
+            job_id=attempt.job_id,
+            created_at=datetime.now(UTC),
+            files=digests(files),
+            metrics=evaluated.metrics,
+            gate=gate,
+            parity=parity,
+            data=loaded.data,
+            libraries=_library_versions(),
+            stage_seconds=seconds,
+        )
+        published = model_store.publish(manifest, files)
     log.info(
         "%s: %s",
         published.gate.outcome,
@@ -150,7 +147,7 @@ def run_pipeline(
 
 
 def _served(model_store: ModelStore, version: str | None) -> Manifest | None:
-    """What the gate compares with; nothing where that is damaged, or made for other features."""
+    """Return what the gate compares with; None if it is damaged, or made for other features."""
     if version is None:
         return None
     try:
@@ -159,6 +156,14 @@ def _served(model_store: ModelStore, version: str | None) -> Manifest | None:
         log.warning("the gate has nothing to compare with: %s", error)
         return None
     return manifest if manifest.fits_this_schema else None
+
+
+def _files(exported: bytes, pipeline: Pipeline, drawn: Mapping[Plot, bytes]) -> dict[str, bytes]:
+    """Return the files of a version, by name."""
+    dumped = io.BytesIO()
+    joblib.dump(pipeline, dumped)
+    pictures = {plot.file: picture for plot, picture in drawn.items()}
+    return {ONNX_FILE: exported, PIPELINE_FILE: dumped.getvalue(), **pictures}
 
 
 def _library_versions() -> dict[str, str]:

@@ -1,15 +1,10 @@
 """Loads the training table and refuses what training cannot use, with a message to act on."""
 
-import base64
 import hashlib
-import http.client
 import io
-import urllib.error
-import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 import numpy as np
 import pandas as pd
@@ -19,8 +14,8 @@ from shared.errors import BadTrainingData
 from shared.schema.features import FEATURES, Feature
 from shared.schema.passenger import LABEL
 from shared.versions.manifest import TrainingData
+from worker.training.source import fetch, shown_as
 
-_FETCH_TIMEOUT_SECONDS = 30
 _PARQUET_MAGIC = b"PAR1"
 
 
@@ -41,9 +36,9 @@ def load(source: str, *, least_per_label: int) -> TrainingTable:
         BadTrainingData: there is nothing to read, a column is missing or holds what no prediction
             could be asked for, or a label has fewer than `least_per_label` rows.
     """
-    shown = _shown(source)
-    content = _fetch(source, shown)
-    table = _parse(content, shown)
+    shown = shown_as(source)
+    content = fetch(source)
+    table = parse(content, shown)
     wanted = [feature.name for feature in FEATURES] + [LABEL]
     missing = [name for name in wanted if name not in table.columns]
     if missing:
@@ -53,7 +48,7 @@ def load(source: str, *, least_per_label: int) -> TrainingTable:
         )
     if table.empty:
         raise BadTrainingData(f"{shown} has a header but no rows")
-    features = pd.DataFrame({f.name: _column(table[f.name], f, shown) for f in FEATURES})
+    features = features_of(table, shown)
     labels = _labels(table[LABEL], shown, least_per_label)
     data = TrainingData(
         source=shown,
@@ -64,49 +59,15 @@ def load(source: str, *, least_per_label: int) -> TrainingTable:
     return TrainingTable(features, labels, data)
 
 
-def _fetch(source: str, shown: str) -> bytes:
-    try:
-        scheme = urlsplit(source).scheme
-        if scheme and "://" in source and scheme not in ("http", "https"):
-            raise BadTrainingData(f"{shown} cannot be fetched: only http and https URLs can")
-        if scheme in ("http", "https"):
-            with urllib.request.urlopen(_request(source), timeout=_FETCH_TIMEOUT_SECONDS) as answer:
-                content: bytes = answer.read()
-        else:
-            content = Path(source).read_bytes()
-    except urllib.error.HTTPError as error:
-        raise BadTrainingData(
-            f"{shown} could not be fetched: the server answered {error.code} {error.reason}"
-        ) from error
-    except http.client.InvalidURL as error:
-        # Its own text repeats the URL, with whatever secret that holds.
-        raise BadTrainingData(
-            f"{shown} is no valid URL: its port is no number, or it holds a space or a control "
-            "character. LIFEBOAT_TRAINING_DATA says where the training table is"
-        ) from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-        raise BadTrainingData(
-            f"{shown} could not be read: {reason}. LIFEBOAT_TRAINING_DATA says where the training "
-            "table is"
-        ) from error
-    if not content.strip():
-        raise BadTrainingData(f"{shown} is empty")
-    return content
+def features_of(
+    table: pd.DataFrame, shown: str, features: Sequence[Feature] = FEATURES
+) -> pd.DataFrame:
+    """A column per feature, checked, as the model takes it. Raises BadTrainingData."""
+    return pd.DataFrame({f.name: _column(table[f.name], f, shown) for f in features})
 
 
-def _request(url: str) -> urllib.request.Request:
-    """urllib knows no user and password in a URL."""
-    parts = urlsplit(url)
-    credentials, _, host = parts.netloc.rpartition("@")
-    request = urllib.request.Request(urlunsplit(parts._replace(netloc=host)))
-    if credentials:
-        token = base64.b64encode(unquote(credentials).encode()).decode()
-        request.add_unredirected_header("Authorization", f"Basic {token}")
-    return request
-
-
-def _parse(content: bytes, shown: str) -> pd.DataFrame:
+def parse(content: bytes, shown: str) -> pd.DataFrame:
+    """The table in the bytes of a CSV or Parquet file. Raises BadTrainingData."""
     try:
         if content.startswith(_PARQUET_MAGIC):
             return pd.read_parquet(io.BytesIO(content))
@@ -122,19 +83,14 @@ def _column(column: "pd.Series[Any]", feature: Feature, shown: str) -> Any:
     if feature.required and absent.any():
         raise BadTrainingData(f"{where}: {_row(absent)} has no value, and it is required")
     if feature.kind == "category":
-        values = column.astype(object).where(~absent, "")
-        _refuse(~absent & ~values.isin(feature.categories), values, where, feature.expected)
-        return values.astype(str).astype(object)
-    numbers = _numbers(column, where)
-    wrong = ~absent & ~np.isfinite(numbers)
-    if feature.minimum is not None:
-        wrong |= numbers < feature.minimum
-    if feature.maximum is not None:
-        wrong |= numbers > feature.maximum
-    if feature.whole:
-        wrong |= ~absent & (numbers % 1 != 0)
-    _refuse(wrong, column, where, feature.expected)
-    return numbers.astype(np.float32)
+        values = column.astype(object).where(~absent, feature.missing)
+    else:
+        values = _numbers(column, where)
+    sound = feature.sound(values.to_numpy())
+    _refuse(~sound & ~absent, column, where, feature.expected)
+    if feature.kind == "category":
+        values = values.astype(str)
+    return values.astype(feature.dtype)
 
 
 def _labels(column: "pd.Series[Any]", shown: str, least_per_label: int) -> NDArray[np.int64]:
@@ -176,15 +132,3 @@ def _refuse(wrong: "pd.Series[bool]", values: "pd.Series[Any]", where: str, expe
 
 def _row(wrong: "pd.Series[bool]") -> str:
     return f"row {int(np.flatnonzero(wrong.to_numpy())[0]) + 1} (the header not counted)"
-
-
-def _shown(source: str) -> str:
-    """The source as it may be shown: a URL may carry a password, or a token in its query."""
-    try:
-        parts = urlsplit(source)
-    except ValueError as error:
-        raise BadTrainingData(f"LIFEBOAT_TRAINING_DATA is no path and no URL: {error}") from error
-    if not parts.netloc:
-        return source
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=host, query="", fragment=""))

@@ -23,6 +23,7 @@ from shared.jobs.queue import JobQueue
 from shared.jobs.store import JobStore
 from shared.settings import Settings
 from shared.versions.onnx_model import OnnxModel
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from shared.versions.version_key import VersionKey
 from tests.support.versions import exported_pipeline
@@ -48,7 +49,7 @@ def state(models_dir: Path, **changes: Any) -> State:
         "settings": Settings(),
         "holder": holder,
         "watcher": cast(Watcher, NoRedis()),
-        "models": ModelStore(models_dir),
+        "models": ModelStore(LocalStorage(models_dir)),
         "version_key": cast(VersionKey, NoRedis()),
         "jobs": cast(JobStore, NoRedis()),
         "queue": cast(JobQueue, NoRedis()),

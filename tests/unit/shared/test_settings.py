@@ -4,7 +4,7 @@ import pytest
 import redis
 from pydantic import SecretStr, ValidationError
 
-from shared.settings import Settings
+from shared.settings import Settings, explanations
 
 
 def test_without_a_variable_everything_runs_on_this_machine() -> None:
@@ -82,6 +82,25 @@ def test_a_key_that_is_set_but_empty_does_not_leave_the_api_open(
         Settings()
 
 
+@pytest.mark.parametrize(
+    ("variable", "text", "said"),
+    [
+        ("API_KEY", "", "LIFEBOAT_API_KEY: expected a key, found an empty value"),
+        ("REDIS_URL", "http://:sesame@other", "LIFEBOAT_REDIS_URL: expected a URL like redis://"),
+        ("LOG_LEVEL", "LOUD", "LIFEBOAT_LOG_LEVEL: Input should be 'DEBUG', 'INFO', "),
+        ("API_KEY_FILE", "nowhere", "LIFEBOAT_API_KEY_FILE: nowhere cannot be read: No such file"),
+    ],
+)
+def test_a_wrong_setting_is_explained_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, said: str
+) -> None:
+    monkeypatch.setenv(f"LIFEBOAT_{variable}", text)
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    (sentence,) = explanations(refused.value)
+    assert sentence.startswith(said) and "sesame" not in sentence
+
+
 @pytest.mark.parametrize("key", KEYS)
 def test_a_key_can_come_from_a_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, key: str
@@ -96,7 +115,7 @@ def test_a_key_can_come_from_a_file(
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "No such file"), (b"", "is empty"), (b" \n", "is empty"), (b"\xff", "no text")],
+    [(None, "No such file"), (b"", "is empty"), (b" \n", "is empty"), (b"\xff", "not text")],
 )
 def test_a_key_file_that_holds_no_key_does_not_leave_the_api_open(
     tmp_path: Path, key: str, content: bytes | None, reason: str
@@ -129,6 +148,21 @@ def test_printing_the_settings_shows_no_secret(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("LIFEBOAT_REDIS_URL", "redis://:sesame@127.0.0.1:6379/0")
     settings = Settings()
     assert "sesame" not in f"{settings} {settings!r} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "url"),
+    [
+        ("127.0.0.1", 8000, "http://127.0.0.1:8000"),
+        ("localhost", 9000, "http://localhost:9000"),
+        # Everywhere is here, too.
+        ("0.0.0.0", 8000, "http://127.0.0.1:8000"),
+        ("::", 8000, "http://[::1]:8000"),
+        ("::1", 8000, "http://[::1]:8000"),
+    ],
+)
+def test_the_url_of_the_api_is_one_to_click_on(host: str, port: int, url: str) -> None:
+    assert Settings(host=host, port=port).api_url == url
 
 
 @pytest.mark.parametrize(
@@ -169,18 +203,3 @@ def test_the_password_of_the_file_reaches_redis_as_it_stands_there(
 def test_a_password_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Settings(redis_password_file=tmp_path / "none").redis_url_with_password()
-
-
-@pytest.mark.parametrize(
-    ("host", "port", "url"),
-    [
-        ("127.0.0.1", 8000, "http://127.0.0.1:8000"),
-        ("localhost", 9000, "http://localhost:9000"),
-        # Everywhere is here, too.
-        ("0.0.0.0", 8000, "http://127.0.0.1:8000"),
-        ("::", 8000, "http://[::1]:8000"),
-        ("::1", 8000, "http://[::1]:8000"),
-    ],
-)
-def test_the_url_of_the_api_is_one_to_click_on(host: str, port: int, url: str) -> None:
-    assert Settings(host=host, port=port).api_url == url

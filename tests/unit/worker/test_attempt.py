@@ -6,19 +6,19 @@ import pytest
 import redis
 
 from shared.errors import RunCancelled, RunLost
+from shared.jobs.attempts import AttemptStore
 from shared.jobs.job import JobResult, JobStatus, Stage
-from shared.jobs.scripts import CANCEL_ASKED, FORCE_ASKED, HELD, LOST
-from shared.jobs.store import JobStore
+from shared.jobs.steps import Hold
 from tests.support.versions import metrics
 from worker import attempt as module
-from worker.attempt import JobRun
+from worker.attempt import Attempt
 
 JOB_ID = "a" * 32
 NO_REDIS = redis.ConnectionError("refused")
 _LONG = 10.0
 """Seconds; only a test that fails waits for so long."""
 
-Answer = int | str | bool | Exception | None
+Answer = Hold | str | bool | Exception | None
 
 
 class FakeStore:
@@ -84,8 +84,8 @@ def beats_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_BEAT_SECONDS", 0.001)
 
 
-def run_on(store: FakeStore, timeout_seconds: float = 60) -> JobRun:
-    return JobRun(cast(JobStore, store), JOB_ID, 2, timeout_seconds)
+def run_on(store: FakeStore, timeout_seconds: float = 60) -> Attempt:
+    return Attempt(cast(AttemptStore, store), JOB_ID, 2, timeout_seconds)
 
 
 def result(outcome: str = "promoted") -> JobResult:
@@ -103,14 +103,16 @@ def result(outcome: str = "promoted") -> JobResult:
 
 
 def test_a_checkpoint_notes_stage_and_progress_under_the_attempts_number() -> None:
-    store = FakeStore(HELD)
+    store = FakeStore(Hold.HELD)
     run_on(store).report(Stage.FIT, 0.05)
     assert store.calls == [("report", JOB_ID, 2, Stage.FIT, 0.05)]
 
 
-@pytest.mark.parametrize(("answer", "error"), [(LOST, RunLost), (CANCEL_ASKED, RunCancelled)])
+@pytest.mark.parametrize(
+    ("answer", "error"), [(Hold.LOST, RunLost), (Hold.CANCEL_ASKED, RunCancelled)]
+)
 def test_a_checkpoint_ends_a_run_that_is_lost_or_cancelled(
-    answer: int, error: type[Exception]
+    answer: Hold, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
         run_on(FakeStore(answer)).report(Stage.FIT, 0.05)
@@ -133,7 +135,7 @@ def test_a_version_keeps_the_name_that_the_record_says() -> None:
 
 def test_a_lost_run_is_given_no_version_name() -> None:
     with pytest.raises(RunLost):
-        run_on(FakeStore("")).choose_version("20260102-030405-abcdef")
+        run_on(FakeStore(None)).choose_version("20260102-030405-abcdef")
 
 
 @pytest.mark.parametrize("forced", [True, False])
@@ -146,13 +148,13 @@ def test_whether_a_run_is_forced_is_what_the_record_says(forced: bool) -> None:
     [
         (lambda run: run.choose_version("20260102-030405-abcdef"), "20260102-030405-abcdef"),
         (lambda run: run.is_forced(), True),
-        (lambda run: run.succeed(result()), HELD),
+        (lambda run: run.succeed(result()), Hold.HELD),
         (lambda run: run.fail("why"), None),
         (lambda run: run.cancel(), None),
     ],
 )
 def test_a_step_that_the_job_cannot_end_without_waits_for_redis_as_long_as_it_may(
-    clock: FakeTime, step: Callable[[JobRun], object], answer: Answer
+    clock: FakeTime, step: Callable[[Attempt], object], answer: Answer
 ) -> None:
     store = FakeStore(NO_REDIS, redis.TimeoutError("silence"), NO_REDIS, answer)
     step(run_on(store))
@@ -177,21 +179,23 @@ def test_an_end_that_cannot_be_noted_is_left_to_the_watchers(clock: FakeTime) ->
 
 
 def test_a_success_is_noted_once() -> None:
-    store = FakeStore(HELD)
+    store = FakeStore(Hold.HELD)
     run_on(store).succeed(result())
     assert store.calls == [("succeed", JOB_ID, 2, result())]
 
 
-@pytest.mark.parametrize(("answer", "error"), [(LOST, RunLost), (CANCEL_ASKED, RunCancelled)])
+@pytest.mark.parametrize(
+    ("answer", "error"), [(Hold.LOST, RunLost), (Hold.CANCEL_ASKED, RunCancelled)]
+)
 def test_a_run_that_is_lost_or_cancelled_does_not_succeed(
-    answer: int, error: type[Exception]
+    answer: Hold, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
         run_on(FakeStore(answer)).succeed(result())
 
 
 def test_force_that_came_after_the_gate_promotes_and_says_so() -> None:
-    store = FakeStore(FORCE_ASKED, HELD)
+    store = FakeStore(Hold.FORCE_ASKED, Hold.HELD)
     run_on(store).succeed(result("rejected"))
     first, second = (call[-1] for call in store.calls)
     assert isinstance(first, JobResult) and first.outcome == "rejected"
@@ -200,10 +204,12 @@ def test_force_that_came_after_the_gate_promotes_and_says_so() -> None:
     assert second.model_version == first.model_version
 
 
-@pytest.mark.parametrize(("answer", "error"), [(LOST, RunLost), (CANCEL_ASKED, RunCancelled)])
-def test_a_forced_run_may_still_be_lost_or_cancelled(answer: int, error: type[Exception]) -> None:
+@pytest.mark.parametrize(
+    ("answer", "error"), [(Hold.LOST, RunLost), (Hold.CANCEL_ASKED, RunCancelled)]
+)
+def test_a_forced_run_may_still_be_lost_or_cancelled(answer: Hold, error: type[Exception]) -> None:
     with pytest.raises(error):
-        run_on(FakeStore(FORCE_ASKED, answer)).succeed(result("rejected"))
+        run_on(FakeStore(Hold.FORCE_ASKED, answer)).succeed(result("rejected"))
 
 
 def test_a_failure_and_a_cancellation_are_noted_with_their_status() -> None:
@@ -222,7 +228,7 @@ def test_a_failure_and_a_cancellation_are_noted_with_their_status() -> None:
 
 @pytest.mark.usefixtures("beats_at_once")
 def test_the_heart_beats_while_the_run_is_entered_and_not_after() -> None:
-    store = FakeStore(HELD)
+    store = FakeStore(Hold.HELD)
     with run_on(store):
         assert store.called.wait(_LONG)
     beats = len(store.calls)
@@ -242,20 +248,20 @@ def test_the_heart_beats_on_when_redis_was_away() -> None:
             if len(self.calls) < 3:
                 raise NO_REDIS
             beaten.set()
-            return HELD
+            return Hold.HELD
 
-    with run_on(ShakyStore(HELD)):
+    with run_on(ShakyStore(Hold.HELD)):
         assert beaten.wait(_LONG)
 
 
 @pytest.mark.usefixtures("beats_at_once")
 def test_a_run_that_its_heart_learns_is_lost_stops_at_the_next_checkpoint() -> None:
-    store = FakeStore(LOST)
+    store = FakeStore(Hold.LOST)
     run = run_on(store)
     with run:
         assert store.called.wait(_LONG)
     # The store would let it go on: it is the heart that knows.
-    store.answer_from_now_on(HELD)
+    store.answer_from_now_on(Hold.HELD)
     with pytest.raises(RunLost):
         run.report(Stage.FIT, 0.1)
 
@@ -271,7 +277,7 @@ def test_a_lost_run_that_computes_on_ends_its_process(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(module, "_LEAVE_SECONDS", 0.001)
     monkeypatch.setattr("worker.attempt.os._exit", leave)
-    with run_on(FakeStore(LOST)):
+    with run_on(FakeStore(Hold.LOST)):
         assert left.wait(_LONG)
     assert statuses == [1]
 
@@ -283,7 +289,7 @@ def test_a_lost_run_that_leaves_by_itself_does_not_take_the_process_along(
     statuses: list[int] = []
     monkeypatch.setattr(module, "_LEAVE_SECONDS", _LONG)
     monkeypatch.setattr("worker.attempt.os._exit", statuses.append)
-    store = FakeStore(LOST)
+    store = FakeStore(Hold.LOST)
     with run_on(store):
         assert store.called.wait(_LONG)
     assert statuses == []
@@ -299,10 +305,10 @@ def test_a_run_past_its_time_fails_and_names_the_setting_that_says_so(
     class EndingStore(FakeStore):
         def end(self, job_id: str, attempt: int, status: JobStatus, error: str) -> None:
             errors.append((status, error))
-            self.answer_from_now_on(LOST)
+            self.answer_from_now_on(Hold.LOST)
             ended.set()
 
-    with run_on(EndingStore(HELD), timeout_seconds=90):
+    with run_on(EndingStore(Hold.HELD), timeout_seconds=90):
         assert errors == []
         clock.sleep(90.5)
         assert ended.wait(_LONG)

@@ -4,6 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from shared.versions.manifest import MANIFEST_FILE, ONNX_FILE
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from tests.support.versions import publish
 from worker import sign
@@ -25,7 +26,7 @@ def test_the_versions_that_were_there_are_signed_and_told(
     after = publish(models_dir, signing_key=SecretStr(KEY))
     assert sign.main() == 0
     assert capsys.readouterr().out == f"{after}: was signed already\n{before}: signed\n"
-    store = ModelStore(models_dir, SecretStr(KEY))
+    store = ModelStore(LocalStorage(models_dir), SecretStr(KEY))
     assert [manifest.model_version for manifest in store.manifests()] == [after, before]
     assert sign.main() == 0
 

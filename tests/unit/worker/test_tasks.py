@@ -1,17 +1,23 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 import redis
 
+from shared import resources
 from shared.errors import BadTrainingData, RunCancelled, RunLost
+from shared.jobs.attempts import AttemptStore
 from shared.jobs.job import JobResult, JobStatus
-from shared.jobs.scripts import CANCEL_ASKED, HELD, LOST
+from shared.jobs.steps import Hold
 from shared.jobs.store import Origin
 from shared.runtime import log_context
 from shared.settings import Settings
 from shared.versions.manifest import Manifest
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
+from shared.versions.version_key import VersionKey
 from tests.support.manifests import VERSION, manifest, write_manifest
 from tests.support.versions import gate, publish
 from worker import tasks
@@ -20,12 +26,12 @@ JOB_ID = "a" * 32
 AWAY = redis.ConnectionError("refused")
 
 
-class FakeJobs:
+class FakeAttempts:
     """A job that can be claimed once, and remembers how it ended."""
 
-    def __init__(self, _: object = None) -> None:
+    def __init__(self) -> None:
         self.attempt: int | None | Exception = 1
-        self.answer = HELD
+        self.answer = Hold.HELD
         self.ends: list[tuple[JobStatus, str]] = []
         self.results: list[JobResult] = []
         self.unwanted: set[str] = set()
@@ -38,10 +44,10 @@ class FakeJobs:
             raise self.attempt
         return self.attempt
 
-    def beat(self, job_id: str, attempt: int) -> int:
-        return HELD
+    def beat(self, job_id: str, attempt: int) -> Hold:
+        return Hold.HELD
 
-    def succeed(self, job_id: str, attempt: int, result: JobResult) -> int:
+    def succeed(self, job_id: str, attempt: int, result: JobResult) -> Hold:
         self.results.append(result)
         return self.answer
 
@@ -53,7 +59,7 @@ class FakeJobs:
 
 
 class FakeKey:
-    def __init__(self, _: object = None) -> None:
+    def __init__(self) -> None:
         self.version: str | None | Exception = None
 
     def get(self) -> str | None:
@@ -64,27 +70,32 @@ class FakeKey:
 
 class World:
     def __init__(self, models_dir: Path, patch: pytest.MonkeyPatch) -> None:
-        self.jobs, self.key = FakeJobs(), FakeKey()
+        self.jobs, self.key = FakeAttempts(), FakeKey()
         self.models_dir = models_dir
         self.runs = 0
         self._patch = patch
         settings = Settings(models_dir=models_dir, keep_versions=1)
         patch.setattr(tasks, "settings", settings)
-        patch.setattr(tasks, "JobStore", lambda _: self.jobs)
-        patch.setattr(tasks, "VersionKey", lambda _: self.key)
+        own = replace(
+            resources.build(settings),
+            attempts=cast(AttemptStore, self.jobs),
+            version_key=cast(VersionKey, self.key),
+        )
+        patch.setattr(tasks, "_resources", lambda: own)
 
     def train(self, pipeline: Callable[..., Manifest]) -> None:
         """Runs the task with that in place of the pipeline."""
 
-        def run_pipeline(*arguments: object, **options: object) -> Manifest:
+        def run_stages(*arguments: object, **options: object) -> Manifest:
             self.runs += 1
             return pipeline(*arguments, **options)
 
-        self._patch.setattr("worker.training.stages.run_pipeline", run_pipeline)
+        self._patch.setattr("worker.training.stages.run_stages", run_stages)
         tasks.train(JOB_ID)
 
     def versions(self) -> set[str]:
-        return {version.model_version for version in ModelStore(self.models_dir).manifests()}
+        store = ModelStore(LocalStorage(self.models_dir))
+        return {version.model_version for version in store.manifests()}
 
 
 @pytest.fixture
@@ -163,7 +174,7 @@ def test_a_run_that_is_cancelled_ends_so(world: World) -> None:
 
 
 def test_a_run_that_is_cancelled_at_its_last_step_leaves_no_version(world: World) -> None:
-    world.jobs.answer = CANCEL_ASKED
+    world.jobs.answer = Hold.CANCEL_ASKED
     world.train(publishes(world.models_dir))
     assert world.jobs.ends == [(JobStatus.CANCELLED, "")]
     assert world.versions() == set()
@@ -171,7 +182,7 @@ def test_a_run_that_is_cancelled_at_its_last_step_leaves_no_version(world: World
 
 def test_a_run_that_is_lost_writes_nothing_more_of_its_job(world: World) -> None:
     world.train(raises(RunLost(JOB_ID)))
-    world.jobs.answer = LOST
+    world.jobs.answer = Hold.LOST
     world.train(publishes(world.models_dir))
     assert world.jobs.ends == []
 
@@ -186,7 +197,7 @@ def test_the_gate_compares_with_the_key_and_else_with_the_last_choice(world: Wor
     chosen, keyed = publish(world.models_dir), publish(world.models_dir)
     damaged = "20260101-000000-aaaaaa"
     write_manifest(world.models_dir, damaged)
-    ModelStore(world.models_dir).set_current(chosen)
+    ModelStore(LocalStorage(world.models_dir)).set_current(chosen)
     # The API serves on what was chosen last when the key names nothing that it can serve.
     for key in (keyed, None, AWAY, damaged, "nonsense"):
         world.key.version = key
@@ -200,7 +211,7 @@ OLD = [f"2025010{day}-000000-aaaaaa" for day in range(1, 4)]
 def test_after_a_run_old_versions_go_but_not_the_served_and_the_chosen_ones(world: World) -> None:
     for version in OLD:
         write_manifest(world.models_dir, version)
-    ModelStore(world.models_dir).set_current(OLD[0])
+    ModelStore(LocalStorage(world.models_dir)).set_current(OLD[0])
     world.key.version = OLD[1]
     world.train(publishes(world.models_dir))
     assert world.versions() == {OLD[0], OLD[1], VERSION}
@@ -211,7 +222,7 @@ def test_after_a_run_unwanted_versions_go_but_not_the_served_and_the_chosen_ones
 ) -> None:
     for version in OLD:
         write_manifest(world.models_dir, version, "rejected")
-    ModelStore(world.models_dir).set_current(OLD[0])
+    ModelStore(LocalStorage(world.models_dir)).set_current(OLD[0])
     world.key.version = OLD[1]
     world.jobs.unwanted = {*OLD, "20250109-000000-aaaaaa"}
     world.train(publishes(world.models_dir))

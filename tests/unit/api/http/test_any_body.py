@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from api.app import create_app
 from api.serving.predictor import INLINE_BYTES
-from shared.schema.features import FEATURES, Columns, Feature
+from shared.schema.columns import Columns
+from shared.schema.features import FEATURES, Feature
 from shared.schema.passenger import EXAMPLES
 from shared.settings import Settings
 from shared.versions.onnx_model import OnnxModel

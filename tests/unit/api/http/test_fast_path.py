@@ -1,13 +1,18 @@
 from typing import Any
 
 import pytest
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.middleware import Middleware
+from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import PlainTextResponse
 from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
+from pydantic import SecretStr
+from starlette.routing import Mount
 
 from api.http.fast_path import FastPath
 from api.http.intake import Intake
+from api.http.key import ApiKeyRequired
 
 
 class Known(Exception):
@@ -87,3 +92,77 @@ def test_an_error_that_nobody_handles_is_the_servers_and_counted(client: TestCli
     before = counted("/unknown", 500)
     assert client.post("/unknown").status_code == 500
     assert counted("/unknown", 500) == before + 1
+
+
+# --- what it would skip --------------------------------------------------------------------------
+
+
+async def needed() -> None:
+    return None
+
+
+async def post_plainly(request: Request) -> Response:
+    return PlainTextResponse("plain")
+
+
+async def post_with_more(request: Request, limit: int = 0) -> Response:
+    return PlainTextResponse("more")
+
+
+async def post_with_a_dependency(request: Request, it: None = Depends(needed)) -> Response:
+    return PlainTextResponse("dependency")
+
+
+def post_in_a_thread(request: Request) -> Response:
+    return PlainTextResponse("thread")
+
+
+def start_with(
+    endpoint: Any = post_plainly, path: str = "/", api: FastAPI | None = None, **options: Any
+) -> FastPath:
+    routes = APIRouter()
+    routes.add_api_route(path, endpoint, methods=["POST"], **options)
+    api = api or FastAPI()
+    api.include_router(routes)
+    return FastPath(api, routes.routes, Intake(1000), SecretStr("sesame"))
+
+
+@pytest.mark.parametrize(
+    ("skipped", "options"),
+    [
+        ("dependencies", {"dependencies": [Depends(needed)]}),
+        ("dependencies", {"dependencies": [ApiKeyRequired, Depends(needed)]}),
+        ("dependencies", {"api": FastAPI(dependencies=[Depends(needed)])}),
+        ("middleware", {"api": FastAPI(middleware=[Middleware(GZipMiddleware)])}),
+        ("path parameters", {"path": "/{name}"}),
+        ("parameters of its handler", {"endpoint": post_with_more}),
+        ("parameters of its handler", {"endpoint": post_with_a_dependency}),
+        ("a response class", {"response_class": PlainTextResponse}),
+        ("a status code", {"status_code": 201}),
+        ("a plain function as its handler", {"endpoint": post_in_a_thread}),
+    ],
+)
+def test_a_route_with_what_it_would_skip_is_refused_at_the_start(
+    skipped: str, options: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match=f"would skip .*{skipped}"):
+        start_with(**options)
+
+
+def test_what_an_including_router_adds_is_not_skipped_either() -> None:
+    routes, api = APIRouter(), FastAPI()
+    routes.add_api_route("/", post_plainly, methods=["POST"])
+    api.include_router(routes, dependencies=[Depends(needed)])
+    with pytest.raises(ValueError, match="would skip dependencies"):
+        FastPath(api, routes.routes, Intake(1000))
+
+
+def test_a_mount_has_no_place_on_it() -> None:
+    with pytest.raises(ValueError, match="routes of FastAPI alone"):
+        FastPath(FastAPI(), [Mount("/files", app=FastAPI())], Intake(1000))
+
+
+def test_a_key_that_its_route_needs_is_checked() -> None:
+    client = TestClient(start_with(dependencies=[ApiKeyRequired]), raise_server_exceptions=False)
+    assert client.post("/").status_code == 500  # This FastAPI has no handler for the refusal.
+    assert client.post("/", headers={"X-API-Key": "sesame"}).text == "plain"

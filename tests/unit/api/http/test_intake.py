@@ -87,10 +87,10 @@ def test_what_is_too_large_is_read_to_its_end_so_that_the_client_hears_the_answe
 
 
 def test_what_is_too_large_and_has_no_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.http.intake._DISCARD_SECONDS", 0.01)
+    monkeypatch.setattr("api.limits.DISCARD_SECONDS", 0.01)
     with pytest.raises(BodyTooLarge):
         read(part(b"x" * MOST, more=True), part(b"x", more=True))
-    monkeypatch.setattr("api.http.intake._DISCARD_BYTES", 2 * MOST)
+    monkeypatch.setattr("api.limits.DISCARD_BYTES", 2 * MOST)
     client = Client(*[part(b"x" * MOST, more=True)] * 10)
     with pytest.raises(BodyTooLarge):
         run(Intake(MOST).read(client.receive))

@@ -1,5 +1,6 @@
 """Ids as clients may send them: what does not match its pattern touches neither path nor key."""
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -68,7 +69,7 @@ def escaped(name: str) -> str:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths that anything opens or looks at."""
     paths: list[str] = []
-    for module, name in ((os, "stat"), (os, "open"), (os, "listdir")):
+    for module, name in ((os, "stat"), (os, "open"), (os, "listdir"), (io, "open")):
         real = getattr(module, name)
 
         def noting(
@@ -106,7 +107,9 @@ def test_a_plot_that_is_none_is_404_and_never_a_path(
     start: Start, models_dir: Path, opened: list[str], plot: str
 ) -> None:
     version = publish(models_dir)
-    answer = start().get(f"/models/{version}/plots/{escaped(plot)}")
+    client = start()
+    opened.clear()
+    answer = client.get(f"/models/{version}/plots/{escaped(plot)}")
     assert answer.status_code == 404
     assert len(answer.content) < 1000
     folder = str(models_dir / version)
@@ -117,8 +120,10 @@ def test_a_plot_that_is_none_is_404_and_never_a_path(
 def test_the_version_itself_is_found(start: Start, models_dir: Path, opened: list[str]) -> None:
     """So that the tests above could fail."""
     write_manifest(models_dir, VERSION)
-    assert start().get(f"/models/{escaped(VERSION)}").status_code == 200
-    assert str(models_dir / VERSION) in opened
+    client = start()
+    opened.clear()
+    assert client.get(f"/models/{escaped(VERSION)}").status_code == 200
+    assert str(models_dir / VERSION / MANIFEST_FILE) in opened
 
 
 # --- event ids -----------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from api.serving.batcher import Batcher
 from api.serving.predictor import Predicted, predict
 from api.serving.served_model import ServedModel, ServedModelHolder
 from shared.errors import NoModelYet
-from shared.schema.decoder import to_columns, to_records
-from shared.schema.features import Columns
+from shared.schema.columns import Columns, to_columns
+from shared.schema.decoder import to_records
 from shared.schema.passenger import EXAMPLES
 from shared.versions.onnx_model import OnnxModel
 from tests.support.versions import exported_pipeline

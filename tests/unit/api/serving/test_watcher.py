@@ -13,6 +13,7 @@ from api.serving.replicas import Replicas
 from api.serving.served_model import ServedModelHolder
 from api.serving.watcher import Watcher
 from shared.versions.manifest import ONNX_FILE
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from shared.versions.version_key import Reading, VersionKey
 from tests.support.versions import publish
@@ -75,7 +76,7 @@ class World:
 
     def __init__(self, models_dir: Path, clock: FakeTime) -> None:
         self.key, self.holder, self.clock = FakeVersionKey(), ServedModelHolder(), clock
-        self.store = ModelStore(models_dir)
+        self.store = ModelStore(LocalStorage(models_dir))
         self.replicas = FakeReplicas()
         self.watcher = Watcher(
             cast(VersionKey, self.key),

@@ -120,7 +120,7 @@ def test_bytes_that_are_no_model_have_none_or_are_refused() -> None:
         except ValueError:
             continue
     for content in (b"location", b"\x0f" + b"location", b"\xff" * 20 + b"location"):
-        with pytest.raises(ValueError, match="no ONNX model"):
+        with pytest.raises(ValueError, match="not an ONNX model"):
             has_external_data(content)
 
 

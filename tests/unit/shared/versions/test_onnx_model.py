@@ -149,7 +149,8 @@ _PROGRAM = """
 import os, sys
 from shared.versions.onnx_model import OnnxModel
 from shared.schema.passenger import EXAMPLES
-from shared.schema.decoder import to_columns, to_records
+from shared.schema.columns import to_columns
+from shared.schema.decoder import to_records
 model = OnnxModel(open(sys.argv[1], "rb").read())
 model.warm_up()
 labels, _ = model.predict(to_columns(to_records(EXAMPLES)))

@@ -12,8 +12,9 @@ from shared.errors import BadTrainingData, ParityBroken, RunCancelled, RunLost, 
 from shared.jobs.job import Stage
 from shared.schema.passenger import EXAMPLES
 from shared.versions.manifest import ONNX_FILE, PIPELINE_FILE, Manifest, Plot
+from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
-from tests.support.fits import cached_fit, cross_validation
+from tests.support.fits import cached_fit, cached_importance, cached_picture, cross_validation
 from tests.support.records import columns
 from tests.support.versions import (
     JOB_ID,
@@ -24,7 +25,7 @@ from tests.support.versions import (
     training_table,
 )
 from worker.training import export, plots
-from worker.training.stages import run_pipeline
+from worker.training.stages import run_stages
 
 SERVED_SCORE_OUT_OF_REACH = 0.99
 
@@ -58,13 +59,15 @@ def a_volume(model_store: ModelStore) -> None:
 
 
 @pytest.fixture(autouse=True)
-def quick_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run on the default table fits nothing anew."""
+def quick_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run on the default table fits, shuffles and draws nothing anew."""
     # The real ones are made before anything stands in for them.
     fitted_pipeline()
     cross_validation()
     monkeypatch.setattr("worker.training.stages.estimator.fit", cached_fit)
     monkeypatch.setattr("worker.training.evaluation.fit", cached_fit)
+    monkeypatch.setattr("worker.training.evaluation.permutation_importance", cached_importance)
+    monkeypatch.setattr("worker.training.plots._svg", cached_picture)
 
 
 def run(
@@ -75,10 +78,10 @@ def run(
     served: str | None = None,
     tolerance: float = 0.01,
 ) -> Manifest:
-    return run_pipeline(
+    return run_stages(
         scripted,
         training_data=training_data,
-        model_store=ModelStore(models_dir),
+        model_store=ModelStore(LocalStorage(models_dir)),
         served_version=lambda: served,
         promotion_tolerance=tolerance,
     )
@@ -97,7 +100,7 @@ def test_the_first_run_publishes_a_promoted_version_that_answers_the_original_cl
 ) -> None:
     published = run(models_dir, ScriptedRun())
     assert versions(models_dir) == [published.model_version]
-    manifest, model = ModelStore(models_dir).load(published.model_version)
+    manifest, model = ModelStore(LocalStorage(models_dir)).load(published.model_version)
     assert manifest == published
     assert model.predict(columns(EXAMPLES))[0].tolist() == [0, 1]
     assert (published.gate.outcome, published.gate.compared_with) == ("promoted", None)
@@ -120,7 +123,7 @@ def test_the_pipeline_beside_the_model_is_the_one_that_was_exported(models_dir: 
     version = models_dir / run(models_dir, ScriptedRun()).model_version
     fitted = joblib.load(version / PIPELINE_FILE)
     rows = pd.DataFrame({name: column[:, 0] for name, column in columns(EXAMPLES).items()})
-    _, model = ModelStore(models_dir).load(version.name)
+    _, model = ModelStore(LocalStorage(models_dir)).load(version.name)
     _, served = model.predict(columns(EXAMPLES))
     assert fitted.predict_proba(rows)[:, 1] == pytest.approx(served, abs=1e-5)
 
@@ -128,7 +131,7 @@ def test_the_pipeline_beside_the_model_is_the_one_that_was_exported(models_dir: 
 def test_the_plots_are_those_of_its_cross_validation(models_dir: Path) -> None:
     version = run(models_dir, ScriptedRun()).model_version
     for plot, picture in plots.draw(cross_validation().evaluation).items():
-        assert ModelStore(models_dir).plot(version, plot) == picture
+        assert ModelStore(LocalStorage(models_dir)).plot(version, plot) == picture
 
 
 def test_a_plot_that_cannot_be_drawn_is_missing_and_no_more(
@@ -137,7 +140,7 @@ def test_a_plot_that_cannot_be_drawn_is_missing_and_no_more(
     monkeypatch.delitem(plots._PLOTS, Plot.ROC)
     published = run(models_dir, ScriptedRun())
     assert published.plots == [plot for plot in Plot if plot is not Plot.ROC]
-    assert ModelStore(models_dir).load(published.model_version)[0] == published
+    assert ModelStore(LocalStorage(models_dir)).load(published.model_version)[0] == published
 
 
 def test_the_stages_come_in_order_and_progress_rises_within_the_long_ones(models_dir: Path) -> None:
@@ -196,7 +199,7 @@ def test_a_candidate_is_compared_with_the_served_version_and_stored_either_way(
     assert (published.gate.outcome, published.gate.compared_with) == (outcome, served)
     assert f"{served_score:.4f}" in published.gate.reason
     assert "different data" in published.gate.reason
-    stored = ModelStore(models_dir).load(published.model_version)[0]
+    stored = ModelStore(LocalStorage(models_dir)).load(published.model_version)[0]
     assert stored.gate == published.gate
 
 
@@ -229,10 +232,10 @@ def test_the_served_version_is_asked_for_at_the_end_when_it_may_have_changed(
     def served() -> None:
         asked_after.append(len(scripted.reports))
 
-    run_pipeline(
+    run_stages(
         scripted,
         training_data=TRAINING_DATA,
-        model_store=ModelStore(models_dir),
+        model_store=ModelStore(LocalStorage(models_dir)),
         served_version=served,
         promotion_tolerance=0.01,
     )

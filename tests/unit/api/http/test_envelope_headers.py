@@ -7,9 +7,11 @@ from api.serving.served_model import ServedModelHolder
 from shared.schema.passenger import EXAMPLES
 from tests.unit.api.conftest import Start
 
-PAGES = ["/", "/docs", "/redoc"]
+PAGES = ["/", "/docs"]
 OTHERS = [
     ("GET", "/none", 404),
+    ("GET", "/redoc", 404),
+    ("GET", "/docs/swagger-ui-bundle.js", 200),
     ("GET", "/page/none.js", 404),
     ("GET", "/page/main.js", 200),
     ("GET", "/models", 200),

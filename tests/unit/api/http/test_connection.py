@@ -11,7 +11,7 @@ import uvicorn
 from prometheus_client import REGISTRY
 from starlette.types import Receive, Scope, Send
 
-from api.http.patience import PatientConnection
+from api.http.connection import PatientConnection
 from tests.support.processes import free_port, wait_for
 
 LOOK_SECONDS = 0.05
@@ -39,7 +39,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    monkeypatch.setattr("api.http.patience._LOOK_SECONDS", LOOK_SECONDS)
+    monkeypatch.setattr("api.limits.LOOK_SECONDS", LOOK_SECONDS)
     port = free_port()
     config = uvicorn.Config(app, port=port, http=PatientConnection, log_config=None, lifespan="off")
     server = uvicorn.Server(config)

@@ -3,13 +3,13 @@ from fastapi import FastAPI, Response
 from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 
-from api.http.measuring import MeasuringMiddleware
+from api.http.fast_path import FastPath
+from api.http.intake import Intake
 
 
 @pytest.fixture(scope="module")
 def client() -> TestClient:
     app = FastAPI()
-    app.add_middleware(MeasuringMiddleware)
 
     @app.get("/measured/{thing}")
     async def get_thing(thing: int, response: Response) -> int:
@@ -20,7 +20,7 @@ def client() -> TestClient:
     async def get_broken() -> None:
         raise RuntimeError("a bug")
 
-    return TestClient(app, raise_server_exceptions=False)
+    return TestClient(FastPath(app, [], Intake(1000)), raise_server_exceptions=False)
 
 
 def requests(route: str, status: int) -> float:

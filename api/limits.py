@@ -1,0 +1,117 @@
+"""Every capacity of an API process: how much it takes in, holds and does, and how long it waits.
+
+What depends on each other is asserted at the end, at each start.
+"""
+
+# --- bodies and work -----------------------------------------------------------------------------
+
+INLINE_BYTES = 64 * 1024
+"""A body up to this size, about 600 records, is predicted on the event loop, which serves nobody
+else for 0.7 ms. A longer body goes to a thread, which costs 0.1 ms more."""
+
+REQUEST_BYTES = 4096
+"""A request weighs as many bytes of work as its body has, and these: 64 KiB of passengers take the
+event loop 13 times as long as one passenger does."""
+
+TURN_BYTES = 4 * 1024 * 1024
+"""Work that one turn of the event loop takes in: 1,000 small requests, about 60 ms."""
+
+HELD_BODIES = 8
+"""Large bodies of the greatest length that are in memory at once, while they come in or wait for
+the one thread that predicts them: 64 MiB by default, about 2 s of its work."""
+
+DISCARD_BYTES = 64 * 1024 * 1024
+DISCARD_SECONDS = 5.0
+"""How much of a refused body is read, and for how long, to let its client read the answer: a client
+that is still sending when the connection is closed meets a reset instead."""
+
+BATCH_ROWS = 1000
+"""A batch with as many rows is predicted at once: 1 ms of work, while nobody else is served."""
+
+COUNTED_ROWS = 1000
+"""A call of the model with more rows is counted at once, to keep what waits small."""
+
+COUNT_SECONDS = 0.5
+"""Time between two counts of the predictions. A killed process loses the count of that time."""
+
+# --- connections ---------------------------------------------------------------------------------
+
+HEAD_BYTES = 64 * 1024
+"""Longest head of a request; a longer head is answered with 431."""
+
+PIPELINED_REQUESTS = 100
+"""Requests that a client may send before the first of them is answered."""
+
+LOOK_SECONDS = 5.0
+LOOKS = 4
+"""A request that is not whole after so many looks, 15 to 20 s after it began, is given up. So is an
+answer of which the client took nothing in that time."""
+
+# --- threads and turns ---------------------------------------------------------------------------
+
+PREDICT_THREADS = 1
+"""Large requests that are predicted at once: more would only take turns, and hold up the small
+requests."""
+
+METRICS_THREADS = 1
+"""A thread for `/metrics` alone, because the other threads may all be waiting for Redis."""
+
+STREAM_THREADS = 4
+"""Event streams that ask Redis at once. While Redis is frozen, each holds its thread for the whole
+time-out; 150 streams on the threads of all handlers made GET /jobs wait for 3.6 s."""
+
+HANDLER_THREADS = 40
+"""Threads that AnyIO gives the handlers of FastAPI, its default."""
+
+REDIS_TURNS = 30
+"""Other calls that ask Redis at once. A call that has its turn never waits for a thread."""
+
+SWITCH_SECONDS = 0.0005
+"""Longest wait of the event loop for a thread that computes; Python's own is 5 ms. Beside a client
+that sends 10,000 rows without a pause, it halves the median for everybody else."""
+
+# --- waiting -------------------------------------------------------------------------------------
+
+TURN_SECONDS = 1.0
+"""Longest wait of a call for its turn to ask Redis."""
+
+METRICS_SECONDS = 0.5
+"""Longest wait of `/metrics` for what Redis has to tell."""
+
+RETRY_AFTER_SECONDS = 5
+"""When a client that was answered with 503 should ask again."""
+
+REFUSED_VERSION_SECONDS = 5.0
+"""A version that was refused is tried again after this time."""
+
+EVENTS_SECONDS = 0.2
+"""Time between two looks of an event stream for changes of its job."""
+
+EVENTS_PING_SECONDS = 15.0
+"""Time between two signs of life of an event stream."""
+
+# --- starting and stopping -----------------------------------------------------------------------
+
+FIRST_LOOK_SECONDS = 5.0
+"""How long a process that starts waits for its model before it takes requests."""
+
+HEALTHCHECK_SECONDS = 30
+"""How long uvicorn's parent waits for a sign of life before it kills a process. A load on a busy
+machine can take longer than uvicorn's own 5 s."""
+
+DRAIN_SECONDS = 4
+"""How long a process that stops waits for its last answers. Without it, an open event stream would
+keep the process from ever stopping."""
+
+LAST_REQUEST_SECONDS = 0.5
+"""How long an idle connection of a process that stops may bring one more request."""
+
+# -------------------------------------------------------------------------------------------------
+
+assert REDIS_TURNS < HANDLER_THREADS, "a call that has its turn would wait for a thread"
+assert REQUEST_BYTES + INLINE_BYTES <= TURN_BYTES, "no turn would admit the largest small body"
+assert LAST_REQUEST_SECONDS < DRAIN_SECONDS, "the last requests would be cut off"
+assert FIRST_LOOK_SECONDS < HEALTHCHECK_SECONDS, "a process that loads its model would be killed"
+assert DISCARD_SECONDS <= (LOOKS - 1) * LOOK_SECONDS, "a refused client would lose its answer"
+assert METRICS_SECONDS <= TURN_SECONDS, "a scrape would wait longer than a call"
+assert EVENTS_SECONDS < EVENTS_PING_SECONDS, "a stream would only give signs of life"

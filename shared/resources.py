@@ -1,0 +1,58 @@
+"""The clients and stores of a process, built from its settings once."""
+
+from dataclasses import dataclass
+
+import redis
+from celery import Celery
+
+from shared.jobs.attempts import AttemptStore
+from shared.jobs.queue import JobQueue, celery_application
+from shared.jobs.store import JobStore
+from shared.runtime.redis_client import connect
+from shared.settings import Settings
+from shared.versions.storage.local import LocalStorage
+from shared.versions.store import ModelStore
+from shared.versions.version_key import VersionKey
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a process keeps for as long as it lives; nothing is connected before its first use."""
+
+    redis: redis.Redis
+    celery: Celery
+    """Sends messages; the application that receives them is the worker's."""
+    jobs: JobStore
+    attempts: AttemptStore
+    queue: JobQueue
+    version_key: VersionKey
+    models: ModelStore
+
+    def close(self) -> None:
+        self.celery.close()
+        self.redis.close()
+
+
+def build(settings: Settings) -> Resources:
+    """Build the clients and stores of this process.
+
+    Raises:
+        OSError: the file of the Redis password cannot be read.
+    """
+    url = settings.redis_url_with_password()
+    client = connect(url)
+    celery = celery_application(url)
+    return Resources(
+        redis=client,
+        celery=celery,
+        jobs=JobStore(client),
+        attempts=AttemptStore(client),
+        queue=JobQueue(celery, client),
+        version_key=VersionKey(client),
+        models=model_store(settings),
+    )
+
+
+def model_store(settings: Settings) -> ModelStore:
+    """Build the store of model versions, for a program that needs no Redis."""
+    return ModelStore(LocalStorage(settings.models_dir), settings.signing_key)

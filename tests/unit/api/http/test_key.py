@@ -1,0 +1,137 @@
+"""The key is checked by the head of a request, before its body is read, on either way."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import APIRouter, FastAPI, Request, Response
+from pydantic import SecretStr
+
+from api.http.errors import HANDLERS
+from api.http.fast_path import FastPath
+from api.http.intake import Intake
+from api.http.key import ApiKeyRequired
+
+KEY = SecretStr("sesame")
+
+fast = APIRouter()
+
+
+@fast.post("/fast", dependencies=[ApiKeyRequired])
+async def post_fast(request: Request) -> Response:
+    return Response(request.scope["body"])
+
+
+routed = APIRouter()
+
+
+@routed.put("/routed/{thing}", dependencies=[ApiKeyRequired])
+async def put_routed(thing: str) -> str:
+    return thing
+
+
+@routed.get("/routed/{thing}")
+async def get_routed(thing: str) -> str:
+    return thing
+
+
+WAYS = [("POST", "/fast"), ("PUT", "/routed/a")]
+
+
+@pytest.fixture
+def app() -> FastPath:
+    api = FastAPI(exception_handlers=HANDLERS)
+    api.include_router(fast)
+    api.include_router(routed)
+    return FastPath(api, fast.routes, Intake(1000), KEY)
+
+
+class Asked:
+    """One request: what it was answered, and whether its body was asked for."""
+
+    def __init__(
+        self, app: FastPath, method: str, path: str, *headers: tuple[bytes, bytes]
+    ) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.body_was_read = False
+        scope: dict[str, Any] = {
+            **{"type": "http", "http_version": "1.1", "method": method, "path": path},
+            **{"raw_path": path.encode(), "query_string": b"", "headers": [*headers], "state": {}},
+        }
+        asyncio.run(app(scope, self._receive, self._send))
+
+    async def _receive(self) -> dict[str, Any]:
+        self.body_was_read = True
+        return {"type": "http.request", "body": b"body", "more_body": False}
+
+    async def _send(self, message: Any) -> None:
+        self.sent.append(message)
+
+    @property
+    def status(self) -> int:
+        status: int = self.sent[0]["status"]
+        return status
+
+    def headers(self, name: bytes) -> Iterator[bytes]:
+        return (value for found, value in self.sent[0]["headers"] if found == name)
+
+
+@pytest.mark.parametrize(("method", "path"), WAYS)
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([], 401),
+        ([(b"x-api-key", b"")], 401),
+        ([(b"authorization", b"Basic sesame")], 401),
+        ([(b"authorization", b"Bearer ")], 401),
+        ([(b"x-api-key", b"simsim")], 403),
+        ([(b"x-api-key", b"simsim"), (b"x-api-key", b"sesame")], 403),
+        ([(b"x-api-key", b"simsim"), (b"authorization", b"Bearer sesame")], 403),
+        ([(b"authorization", b"Bearer simsim")], 403),
+    ],
+)
+def test_a_refusal_does_not_wait_for_the_body(
+    app: FastPath, method: str, path: str, headers: list[tuple[bytes, bytes]], status: int
+) -> None:
+    asked = Asked(app, method, path, *headers)
+    assert (asked.status, asked.body_was_read) == (status, False)
+
+
+@pytest.mark.parametrize(("method", "path"), WAYS)
+@pytest.mark.parametrize(
+    "header",
+    [
+        (b"x-api-key", b"sesame"),
+        (b"authorization", b"Bearer sesame"),
+        (b"authorization", b"bearer  sesame "),
+    ],
+)
+def test_the_key_opens(app: FastPath, method: str, path: str, header: tuple[bytes, bytes]) -> None:
+    asked = Asked(app, method, path, header)
+    assert (asked.status, asked.body_was_read) == (200, True)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/routed/a", 200), ("PUT", "/none", 404)]
+)
+def test_other_calls_need_no_key(app: FastPath, method: str, path: str, status: int) -> None:
+    assert Asked(app, method, path).status == status
+
+
+@pytest.mark.parametrize(("method", "path"), WAYS)
+@pytest.mark.parametrize(
+    ("header", "closes"),
+    [
+        ((b"accept", b"*/*"), False),
+        ((b"content-length", b"0"), False),
+        ((b"content-length", b"4"), True),
+        ((b"transfer-encoding", b"chunked"), True),
+    ],
+)
+def test_a_body_that_may_follow_is_not_the_next_request(
+    app: FastPath, method: str, path: str, header: tuple[bytes, bytes], closes: bool
+) -> None:
+    asked = Asked(app, method, path, header)
+    assert asked.status == 401
+    assert [*asked.headers(b"connection")] == [b"close"] * closes

@@ -1,0 +1,118 @@
+"""The note of the choice: `current.json`."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from shared.versions import current
+from shared.versions.storage.base import KeyChanged, Storage
+from shared.versions.storage.local import LocalStorage
+from shared.versions.store import ModelStore
+from tests.support.manifests import VERSION
+from tests.support.memory_storage import MemoryStorage
+from tests.support.stored import contents, put
+
+LATER = "29991231-235958-abcdef"
+
+
+@pytest.fixture(autouse=True)
+def prepared(storage: Storage) -> None:
+    storage.prepare()
+
+
+def test_the_choice_is_kept_and_can_be_changed(storage: Storage, model_store: ModelStore) -> None:
+    for version in (VERSION, VERSION, LATER):
+        model_store.set_current(version)
+        assert model_store.current() == version
+    assert contents(storage) == ["current.json"]
+    assert json.loads(storage.read("current.json")) == {"model_version": LATER}
+
+
+def test_the_choice_survives_a_volume_that_is_full(
+    monkeypatch: pytest.MonkeyPatch, models_dir: Path
+) -> None:
+    storage = LocalStorage(models_dir)
+    storage.prepare()
+    store = ModelStore(storage)
+    store.set_current(VERSION)
+
+    def fail(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError):
+        store.set_current(LATER)
+    assert store.current() == VERSION
+    assert contents(storage) == ["current.json"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"{}", b'"x"', b'{"model_version": 3}', b"\xff\xfe", b"null"]
+)
+def test_a_damaged_note_of_the_choice_is_no_choice(
+    storage: Storage, model_store: ModelStore, content: bytes
+) -> None:
+    put(storage, "current.json", content)
+    assert model_store.current() is None
+    model_store.set_current(VERSION)
+    assert model_store.current() == VERSION
+
+
+def _before_each_replacement(
+    storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch, step: Callable[[], None]
+) -> None:
+    replace = storage.replace
+
+    def late(key: str, content: bytes, expected: bytes | None) -> None:
+        step()
+        replace(key, content, expected)
+
+    monkeypatch.setattr(storage, "replace", late)
+
+
+def test_of_two_workers_that_note_at_once_the_slower_one_looks_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    storage = MemoryStorage()
+    others = [b'{"model_version": "another"}']
+
+    def note_another() -> None:
+        if others:
+            put(storage, "current.json", others.pop())
+
+    _before_each_replacement(storage, monkeypatch, note_another)
+    current.write(storage, VERSION)
+    assert current.read(storage) == VERSION
+    assert others == []
+
+
+def test_a_note_that_changes_again_and_again_is_an_error_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    storage = MemoryStorage()
+    tries = 0
+
+    def change() -> None:
+        nonlocal tries
+        tries += 1
+        put(storage, "current.json", b"%d" % tries)
+
+    _before_each_replacement(storage, monkeypatch, change)
+    with pytest.raises(KeyChanged):
+        current.write(storage, VERSION)
+    assert 1 < tries < 10
+
+
+def test_a_note_that_cannot_be_read_is_no_choice_and_an_error_to_write(
+    monkeypatch: pytest.MonkeyPatch, storage: Storage
+) -> None:
+    def refuse(_: str) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(storage, "read", refuse)
+    assert current.read(storage) is None
+    with pytest.raises(OSError, match="Input/output"):
+        current.write(storage, VERSION)
