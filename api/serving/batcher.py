@@ -5,12 +5,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from api import limits
 from api.serving.predictor import Predicted, predict
 from api.serving.served_model import ServedModelHolder, served_model
 from shared.schema.columns import to_columns
-
-_MOST_ROWS = 1000
-"""A batch that has as many is predicted at once: 1 ms of work, while nobody else is served."""
 
 
 class Batcher:
@@ -34,7 +32,7 @@ class Batcher:
         future: asyncio.Future[Predicted] = loop.create_future()
         self._records.extend(records)
         self._waiting.append((len(records), future))
-        if len(self._records) >= _MOST_ROWS:
+        if len(self._records) >= limits.BATCH_ROWS:
             self._flush()
         return await future
 

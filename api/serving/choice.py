@@ -5,10 +5,9 @@ Does no I/O: the watcher reads, asks, and acts on the answers.
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from api import limits
 from shared.versions.manifest import Manifest
 from shared.versions.version_key import Reading
-
-RETRY_REFUSED_SECONDS = 5.0
 
 
 def named(reading: Reading, served: str | None) -> str | None:
@@ -30,7 +29,7 @@ def stored(current: str | None, manifests: Iterable[Manifest]) -> Iterator[str]:
 
 def may_be_tried(version: str, refused_at: Mapping[str, float], now: float) -> bool:
     """Return whether `version` was never refused, or long enough ago to be mended since."""
-    return version not in refused_at or now >= refused_at[version] + RETRY_REFUSED_SECONDS
+    return version not in refused_at or now >= refused_at[version] + limits.REFUSED_VERSION_SECONDS
 
 
 def to_put_back(reading: Reading, served: str | None) -> str | None:

@@ -13,10 +13,6 @@ from shared.errors import TooManyRows
 from shared.schema.columns import Columns
 from shared.schema.decoder import count, decode
 
-INLINE_BYTES = 64 * 1024
-"""A body up to this size, about 600 records, is predicted on the event loop: 0.7 ms during which
-nobody else is served. A longer one goes to a thread, which costs 0.1 ms more."""
-
 
 @dataclass(frozen=True, slots=True)
 class Predicted:

@@ -9,10 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import Counter, Histogram
 
-_FLUSH_SECONDS = 0.5
-"""A process that is killed loses the count of so much time."""
-_MOST_ROWS = 1000
-"""A call with more is counted at once, so that what waits stays small."""
+from api import limits
 
 
 class BulkHistogram(Histogram):
@@ -45,7 +42,7 @@ class PredictionCounts:
         From any thread; they must not be changed afterwards.
         """
         self._waiting.append((labels, probabilities))
-        if len(labels) > _MOST_ROWS:
+        if len(labels) > limits.COUNTED_ROWS:
             self.flush()
 
     def flush(self) -> None:
@@ -66,5 +63,5 @@ class PredictionCounts:
 
     def keep_flushing(self, stop: threading.Event) -> None:
         """A duty: another process may be the one that is asked for the metrics."""
-        while not stop.wait(_FLUSH_SECONDS):
+        while not stop.wait(limits.COUNT_SECONDS):
             self.flush()

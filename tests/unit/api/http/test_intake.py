@@ -7,7 +7,7 @@ from prometheus_client import REGISTRY
 from starlette.requests import ClientDisconnect
 
 from api.http.intake import Intake
-from api.serving.predictor import INLINE_BYTES
+from api.limits import INLINE_BYTES
 from shared.errors import BodyTooLarge, Overloaded
 
 MOST = 4 * INLINE_BYTES

@@ -8,6 +8,7 @@ import redis
 from api.serving import replicas as module
 from api.serving.replicas import EXPIRES_SECONDS, Replicas
 from shared.runtime.redis_keys import process
+from tests.support.clock import FakeTime
 
 
 class FakeRedis:
@@ -27,14 +28,6 @@ class FakeRedis:
     def mget(self, keys: list[str]) -> list[str | None]:
         values: dict[str, Any] = {process("a:1"): "", process("b:2"): "v2", process("c:3"): None}
         return [values[key] for key in keys]
-
-
-class FakeTime:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture
