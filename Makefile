@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 COMPOSE ?= docker compose
 
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' shared/__init__.py)
+
 export ORT_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down retrain sign test screenshots faults fuzz bench bench-reload bench-training bench-peers lint format lock sbom
+.PHONY: help run up down retrain sign check test coverage screenshots faults fuzz bench bench-reload bench-training bench-peers lint format hooks lock sbom
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
@@ -28,8 +30,17 @@ retrain: $(INSTALLED) ## Train in a running Lifeboat and watch it; ARGS="--force
 sign: $(INSTALLED) ## Sign the model versions that are there, with LIFEBOAT_SIGNING_KEY
 	@exec $(BIN)/python -m worker.sign
 
+check: lint ## Check style, types and layering, and run the quick unit tests (90 s)
+	@exec $(BIN)/pytest --numprocesses auto -m "not slow" tests/unit $(ARGS)
+
 test: $(INSTALLED) ## Run every test; ARGS="tests/unit -k gate" for some
 	@exec $(BIN)/pytest --numprocesses 4 --no-loadscope-reorder $(ARGS)
+
+coverage: $(INSTALLED) ## Run the unit and integration tests and say what they reach
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest --numprocesses 4 --no-loadscope-reorder tests/unit tests/integration $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
 
 screenshots: $(INSTALLED) ## Take the pictures in docs/screenshots anew (needs Chromium)
 	@exec $(BIN)/pytest tests/browser --screenshots $(ARGS)
@@ -62,6 +73,9 @@ format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+hooks: $(INSTALLED) ## Have Git check what is committed, and how it is described
+	@$(BIN)/pre-commit install --hook-type pre-commit --hook-type commit-msg
+
 # dev.txt is locked first and binds the other two, so that tests see what the images get. --no-header,
 # because uv's header would name the flags of whoever ran it.
 LOCK = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
@@ -74,12 +88,15 @@ lock: $(INSTALLED) ## Lock the newest allowed dependencies into requirements/
 	$(LOCK) --group uv --output-file requirements/uv.txt pyproject.toml
 
 SBOM ?= sbom
-# -W, because the tool warns that lock files do not say which package was asked for.
+# -W, because the tool warns that lock files do not say which package was asked for. The tool does not
+# look a dynamic version up, so it is given a pyproject.toml in which the version stands.
 sbom: $(INSTALLED) ## Write a bill of materials (CycloneDX) for each image into sbom/
 	@mkdir -p $(SBOM)
+	@sed 's/^dynamic = \["version"\]$$/version = "$(VERSION)"/' pyproject.toml > $(SBOM)/pyproject.toml
 	@for image in api worker; do \
-	  $(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml \
+	  $(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject $(SBOM)/pyproject.toml \
 	    --output-reproducible --output-file $(SBOM)/$$image.cdx.json requirements/$$image.txt || exit 1; done
+	@rm $(SBOM)/pyproject.toml
 
 $(INSTALLED): requirements/uv.txt requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

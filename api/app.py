@@ -22,7 +22,7 @@ from api.serving.served_model import ServedModelHolder
 from api.serving.watcher import Watcher
 from api.telemetry import metrics
 from api.v2 import routes as v2
-from shared import resources
+from shared import __version__, resources
 from shared.jobs.watch import JobWatch
 from shared.runtime import tracing
 from shared.runtime.background import Background
@@ -47,7 +47,7 @@ def create_app(settings: Settings, lifespan: Lifespan[FastAPI] | None = None) ->
     api = FastAPI(
         title="Lifeboat",
         description="Trains, serves and hot-swaps a scikit-learn model without dropping a request.",
-        version="0.1.0",
+        version=__version__,
         lifespan=lifespan or _lifespan(settings),
         exception_handlers=errors.HANDLERS,
         # Such a redirect would lead to the host that the request names, whatever that is.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from shared import __version__
 from tests.support.processes import ROOT
 
 # A version may be locked twice, for two Pythons.
@@ -87,11 +88,13 @@ def test_no_file_names_an_index(path: str) -> None:
     assert not re.search(rf"{options}|(PIP|UV)_\w*(INDEX|FIND_LINKS)|https?://[^/\s]*pypi", text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("image", ["api", "worker"])
 def test_the_bill_of_materials_lists_what_is_locked(bills: Path, image: str) -> None:
     bill = json.loads((bills / f"{image}.cdx.json").read_text())
     assert bill["bomFormat"] == "CycloneDX"
-    assert bill["metadata"]["component"]["name"] == "lifeboat"
+    described = bill["metadata"]["component"]
+    assert (described["name"], described["version"]) == ("lifeboat", __version__)
     components = {
         (component["name"], component["version"]): {
             digest["content"]
@@ -103,6 +106,7 @@ def test_the_bill_of_materials_lists_what_is_locked(bills: Path, image: str) -> 
     assert components == _locked(f"{image}.txt")
 
 
+@pytest.mark.slow
 def test_the_same_locks_give_the_same_bill(bills: Path, tmp_path: Path) -> None:
     again = _make_bills(tmp_path)
     for bill in bills.iterdir():

@@ -1,12 +1,14 @@
 """What the pages and `.env.example` say of settings, calls and files is what the code does."""
 
 import re
+import tomllib
 from pathlib import Path
 
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
 from api.app import create_app
+from shared import __version__
 from shared.settings import Settings
 from tests.support.documents import pages
 
@@ -65,8 +67,23 @@ def test_containers_pass_on_every_setting_that_is_not_fixed_in_them() -> None:
     assert passed_on == {name.upper() for name in Settings.model_fields} - fixed
 
 
-def test_the_version_is_the_same_everywhere_it_is_named() -> None:
-    assert f'version="{_project_version()}"' in _read("api/app.py")
+def test_the_version_stands_in_one_place_and_is_read_from_there() -> None:
+    project = tomllib.loads(_read("pyproject.toml"))
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "shared.__version__"}
+    sources = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    naming = [path for path in sources if f'"{__version__}"' in path.read_text()]
+    assert naming == [ROOT / "shared" / "__init__.py"]
+    described = TestClient(create_app(Settings())).get("/openapi.json").json()["info"]
+    assert described["version"] == __version__
+
+
+def test_the_changelog_begins_with_what_is_unreleased_and_then_with_this_version() -> None:
+    headings = re.findall(r"^## (.*)$", _read("CHANGELOG.md"), re.M)
+    assert headings[0] == "Unreleased"
+    released = [re.fullmatch(r"(\d+\.\d+\.\d+) \((\d{4}-\d\d-\d\d)\)", h) for h in headings[1:]]
+    assert all(released), f"expected '## <version> (<date>)', found {headings[1:]}"
+    assert not released or released[0][1] == __version__  # type: ignore[index]
 
 
 def test_every_module_that_the_documents_name_exists() -> None:
@@ -84,8 +101,3 @@ def test_every_test_that_the_documents_name_exists() -> None:
 
 def _read(path: str) -> str:
     return (ROOT / path).read_text()
-
-
-def _project_version() -> str:
-    (version,) = re.findall(r'^version = "(.*)"$', _read("pyproject.toml"), re.M)
-    return str(version)
