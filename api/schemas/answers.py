@@ -1,4 +1,4 @@
-"""The bodies of answers, beside `Job` and `Manifest`, and of the requests that FastAPI reads."""
+"""The bodies of answers, except `Job` and `Manifest`, and of requests that FastAPI reads."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -10,6 +10,8 @@ from shared.versions.manifest import Metrics, Plot, TrainingData
 
 
 class Answer(BaseModel):
+    """The base of all bodies; the docstrings of fields are their descriptions in OpenAPI."""
+
     # A field name that begins with `model_` is part of the public contract here.
     model_config = ConfigDict(use_attribute_docstrings=True, protected_namespaces=())
 

@@ -1,4 +1,4 @@
-"""The answers that routes document beside their own: errors, and headers."""
+"""The errors and headers that routes document in OpenAPI."""
 
 from typing import Any
 
