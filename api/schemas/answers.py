@@ -61,7 +61,7 @@ class ModelVersion(Answer):
     metrics: Metrics
     data: TrainingData
     plots: list[Plot]
-    """Those that `GET /models/{model_version}/plots/{plot}` answers with."""
+    """The plots that `GET /models/{model_version}/plots/{plot}` returns."""
 
 
 class Models(Answer):
@@ -82,12 +82,12 @@ class Process(Answer):
     process: str
     """`<host>:<pid>`."""
     model_version: str | None
-    """null before it has a model."""
+    """null before the process has a model."""
 
 
 class Processes(Answer):
     processes: list[Process]
-    """Sorted by their names."""
+    """Sorted by process."""
 
 
 class Live(Answer):
@@ -98,7 +98,7 @@ class Readiness(Answer):
     status: Literal["ready", "no model yet"]
     model_version: str | None
     redis: Literal["up", "down"]
-    """Reported only: predictions need no Redis."""
+    """For information only: predictions do not need Redis."""
 
 
 class Error(Answer):
