@@ -1,6 +1,6 @@
-"""Which version to serve, chosen from what Redis, the store and this process know.
+"""The choice of the version to serve, from what Redis, the store and this process know.
 
-Does no I/O: the watcher reads, asks, and acts on the answers.
+The functions do no I/O: the watcher reads, asks them, and acts on their answers.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +11,7 @@ from shared.versions.version_key import Reading
 
 
 def named(reading: Reading, served: str | None) -> str | None:
-    """Return the version that the key names, unless it is served already."""
+    """Return the version that the key names; None if the version is served or the key missing."""
     return None if reading.version == served else reading.version
 
 
@@ -28,7 +28,7 @@ def stored(current: str | None, manifests: Iterable[Manifest]) -> Iterator[str]:
 
 
 def may_be_tried(version: str, refused_at: Mapping[str, float], now: float) -> bool:
-    """Return whether `version` was never refused, or long enough ago to be mended since."""
+    """Return whether `version` was never refused, or was refused long enough ago to be mended."""
     return version not in refused_at or now >= refused_at[version] + limits.REFUSED_VERSION_SECONDS
 
 
