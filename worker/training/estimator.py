@@ -43,7 +43,7 @@ def build_pipeline(rows: int) -> Pipeline:
         ]
     )
     # The model that is cheapest to serve within a standard error of the best, by 10-fold
-    # cross-validation over ten seeds; docs/decisions.md has the runners-up and their cost.
+    # cross-validation over ten seeds; docs/decisions/ has the runners-up and their cost.
     classifier = GradientBoostingClassifier(
         n_estimators=10,
         learning_rate=0.25,
