@@ -34,7 +34,10 @@ export async function call(method, path, { body, signal, okay = [] } = {}) {
       throw new Refusal(0, "the server does not answer", 2);
     }
     const answer = await response.json().catch(() => null);
-    if (response.ok || okay.includes(response.status)) return answer;
+    if (response.ok || okay.includes(response.status)) {
+      if (answer === null) throw new Refusal(response.status, `the answer of ${method} ${path} is not JSON`, 2);
+      return answer;
+    }
     const refused = [401, 403].includes(response.status);
     if (refused && (await askForKey(response.status, answer?.detail))) continue;
     const detail = answer?.detail ?? `status ${response.status}`;

@@ -19,7 +19,7 @@ const PLOTS = [
 
 /** @param {string} [chosen] the version to look at; else the served one */
 export async function show(section, chosen) {
-  const list = element("div.card", {});
+  const list = element("div.card", {}, element("h2", {}, "Versions"), element("p.hint", {}, "Loading …"));
   const details = element("div", {});
   const processes = element("div.card", { "aria-live": "polite" });
   section.replaceChildren(element("h1", {}, "Models"), list, details, processes);

@@ -1,11 +1,15 @@
 // What the model is asked, as the API's own OpenAPI document says: nothing here knows the fields.
 import { call } from "./calls.js";
 
-let document_;
+let loading;
 
-async function openapi() {
-  document_ ??= await call("GET", "/openapi.json");
-  return document_;
+/** Loads the document once. After a failure, the next call loads it again. */
+function openapi() {
+  loading ??= call("GET", "/openapi.json").catch((error) => {
+    loading = undefined;
+    throw new Error(`/openapi.json did not load (${error.message})`);
+  });
+  return loading;
 }
 
 /**

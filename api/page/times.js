@@ -2,7 +2,7 @@
 import { element } from "./elements.js";
 
 const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
 
 export function time(iso) {
   const date = new Date(iso);
@@ -11,9 +11,12 @@ export function time(iso) {
   return element("time", { datetime: iso, title: iso }, shown);
 }
 
+/** How long ago. Not in seconds: the status line would change at every look, be read out again, and lose the focus. */
 export function ago(iso) {
   const seconds = Math.max(0, (Date.now() - new Date(iso)) / 1000);
-  const [unit, length] = UNITS.find(([, length]) => seconds >= length) ?? ["second", 1];
+  const found = UNITS.find(([, length]) => seconds >= length);
+  if (found === undefined) return "less than a minute ago";
+  const [unit, length] = found;
   return AGO.format(-Math.floor(seconds / length), unit);
 }
 

@@ -12,7 +12,7 @@ export async function show(section) {
   const problem = element("div", {});
   const live = element("div", {});
   const liveCard = element("div.card", { hidden: true }, element("h2", {}, "Run"), live);
-  const past = element("div.card", {}, element("h2", {}, "History"), element("p.hint", {}, "Looking …"));
+  const past = element("div.card", {}, element("h2", {}, "History"), element("p.hint", {}, "Loading …"));
   const force = element("input", { type: "checkbox", id: "force", "aria-describedby": "force-hint" });
   const start = element("button.primary", { type: "button" }, "Start a run");
   section.replaceChildren(

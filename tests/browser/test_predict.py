@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Visit
+from tests.browser.visit import Visit
 from tests.support.processes import Api
 
 _ALL = {"Age": "38", "Pclass": "1", "SibSp": "1", "Parch": "0", "Fare": "71.28"}
@@ -45,6 +45,7 @@ def test_one_record_is_answered_as_the_api_answers(page: Page, api: Api) -> None
     expect(answer).to_contain_text(f"{100 * expected['probabilities'][0]:.1f} %")
     expect(answer.get_by_role("link")).to_have_text(expected["model_version"])
     meter = answer.get_by_role("meter")
+    expect(meter).to_be_visible()
     assert float(str(meter.get_attribute("value"))) == expected["probabilities"][0]
 
 
@@ -53,7 +54,7 @@ def test_the_form_has_what_the_schema_has(page: Page, api: Api) -> None:
     schema = api.http.get("/openapi.json").json()
     body = schema["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
     names = list(body["schema"]["items"]["properties"])
-    assert page.locator(".fields label").all_text_contents() == names
+    expect(page.locator(".fields label")).to_have_text(names)
 
 
 def test_what_is_wrong_is_said_at_its_field(page: Page, api: Api, visit: Visit) -> None:
@@ -90,9 +91,8 @@ def test_a_file_comes_back_whole_with_what_was_predicted(
     expect(card).to_contain_text("count as not known: Pclass, SibSp, Parch, Fare.")
     # The name is shown as it is, and is no element.
     expect(card.get_by_role("cell", name="<img").first).to_be_visible()
-    assert page.locator("td img").count() == 0
-    shown = card.locator("tbody tr").count()
-    assert shown == 100
+    expect(page.locator("td img")).to_have_count(0)
+    expect(card.locator("tbody tr")).to_have_count(100)
     back = _downloaded(page)
     assert [[row[name] for name in header] for row in back] == rows
     asked: list[dict[str, object]] = [
