@@ -1,4 +1,4 @@
-// The frame of the page: its three sections, and the line that says how things stand.
+// The frame of the page: its three sections and the status line.
 import { call, showWhetherKeyIsKept } from "./calls.js";
 import { badge, element, notice, renew } from "./elements.js";
 import * as models from "./models.js";
@@ -11,7 +11,7 @@ const LOOK_MS = 3000;
 
 let leave = () => {};
 let turn = 0;
-/** Predict is made once: what was typed into its form stays while another section is open. */
+/** The section Predict is made once: what a person typed into its form stays while another section is open. */
 let predictIsMade = false;
 
 async function open() {
@@ -58,7 +58,7 @@ async function look() {
   }
 }
 
-/** When a version was made, as its name says. */
+/** Returns when a version was made; its name says so. */
 function made(version) {
   const [, year, month, day, hour, minute, second] = version.match(/(....)(..)(..)-(..)(..)(..)/);
   return `${year}-${month}-${day}T${hour}:${minute}:${second}Z`;

@@ -1,4 +1,4 @@
-// Times as people read them; the exact one stands in the title.
+// Times in words; the title of an element has the exact time.
 import { element } from "./elements.js";
 
 const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
@@ -11,7 +11,7 @@ export function time(iso) {
   return element("time", { datetime: iso, title: iso }, shown);
 }
 
-/** How long ago. Not in seconds: the status line would change at every look, be read out again, and lose the focus. */
+/** Returns how long ago a time was. It does not count seconds: the status line would then change at every look, be read out again, and lose the focus. */
 export function ago(iso) {
   const seconds = Math.max(0, (Date.now() - new Date(iso)) / 1000);
   const found = UNITS.find(([, length]) => seconds >= length);
@@ -20,7 +20,7 @@ export function ago(iso) {
   return AGO.format(-Math.floor(seconds / length), unit);
 }
 
-/** How long from one time to another, or to now. */
+/** Returns the time from one moment to another, or to now if `to` is null. */
 export function lasted(from, to) {
   if (from === null) return "";
   const seconds = Math.max(0, ((to === null ? new Date() : new Date(to)) - new Date(from)) / 1000);

@@ -80,7 +80,7 @@ def test_another_version_is_served_after_a_confirmation_by_every_process(
     assert api.version() == serving
     page.get_by_role("button", name="Serve this version").click()
     dialog.get_by_role("button", name="Serve it").click()
-    expect(page.get_by_text("It answers now.")).to_be_visible()
+    expect(page.get_by_text("This version answers now.")).to_be_visible()
     expect(page.locator("#status")).to_contain_text(other)
     processes = page.get_by_role("region", name="Which version each API process serves")
     expect(processes.locator("tbody td")).to_have_text([other, other])
@@ -116,7 +116,7 @@ def test_the_key_is_asked_for_where_one_is_set(visit_of: VisitOf, guarded: Api) 
     expect(dialog).to_contain_text("Not accepted")
     dialog.get_by_label("Key").fill("open-sesame")
     dialog.get_by_role("button", name="Use this key").click()
-    expect(page.get_by_text("It answers now.")).to_be_visible()
+    expect(page.get_by_text("This version answers now.")).to_be_visible()
     # It is not asked for again, until it is forgotten.
     page.goto(f"{guarded.url}/#train")
     page.get_by_role("button", name="Start a run").click()

@@ -64,7 +64,7 @@ def test_what_is_wrong_is_said_at_its_field(page: Page, api: Api, visit: Visit) 
     page.get_by_role("button", name="Predict").click()
     age = page.get_by_label("Age", exact=True)
     expect(age).to_have_accessible_description(
-        "Years, may be fractional. 0 to 120 “a lot” is no number"
+        "Years, may be fractional. 0 to 120 expected a number, got “a lot”"
     )
     expect(age).to_be_focused()
     age.fill("121")
@@ -133,9 +133,9 @@ def test_a_file_that_cannot_be_used_says_why(page: Page, api: Api, tmp_path: Pat
     for name, text, words in [
         ("empty.csv", "", "the file is empty"),
         ("none.csv", "Age,Fare\n1,2\n", "the column Sex is missing"),
-        ("twice.csv", "Sex,Sex\nmale,male\n", "the column Sex is there twice"),
+        ("twice.csv", "Sex,Sex\nmale,male\n", "the header names the column Sex twice"),
         ("open.csv", 'Sex,Name\nmale,"Jim\n', "line 2: a quotation mark is never closed"),
-        ("long.csv", "Sex\nmale,1\n", "line 2 has 2 cells, and the header 1"),
+        ("long.csv", "Sex\nmale,1\n", "line 2: expected 1 cells as in the header, got 2"),
     ]:
         (tmp_path / name).write_text(text)
         page.locator("#csv-file").set_input_files(tmp_path / name)
