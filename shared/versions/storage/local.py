@@ -17,7 +17,7 @@ _TEMPORARY = ".writing-"
 """Begins the name of a file that is not yet under its key."""
 
 _LOCK = ".lock"
-"""The file to lock if the folder itself cannot be locked: NFS locks only what is open for writing."""
+"""The file to lock if the folder cannot be locked: NFS locks only what is open for writing."""
 
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP}
 """How file systems without hard links (FAT, some of FUSE) refuse to make one."""

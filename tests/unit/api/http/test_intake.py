@@ -35,7 +35,7 @@ def read(*messages: dict[str, Any], intake: Intake | None = None) -> bytes:
 
 
 def run(what: Coroutine[Any, Any, bytes]) -> bytes:
-    return asyncio.run(asyncio.wait_for(what, 20))
+    return asyncio.run(asyncio.wait_for(what, 60))
 
 
 def shed(cap: str) -> float:
