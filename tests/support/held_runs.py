@@ -63,8 +63,8 @@ def install(folder: Path) -> None:
         _wait(folder, _LAST_STEP)
         succeed(run, result)
 
-    Attempt.report = held_report  # type: ignore[method-assign]
-    Attempt.succeed = held_succeed  # type: ignore[method-assign]
+    Attempt.report = held_report  # type: ignore[assignment]
+    Attempt.succeed = held_succeed  # type: ignore[assignment]
 
 
 def _wait(folder: Path, where: str) -> None:
