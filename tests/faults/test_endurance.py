@@ -96,6 +96,7 @@ def test_a_days_worth_of_jobs_leaves_nothing_behind(
     before = _sizes(stack, api, worker)
     for _ in range(runs - settled):
         run()
+    after = before
 
     def nothing_is_left() -> bool:
         nonlocal after
@@ -105,7 +106,6 @@ def test_a_days_worth_of_jobs_leaves_nothing_behind(
             and after.open_files <= before.open_files + _MORE_FILES
         )
 
-    after = before
     # What belongs to the last run may go a moment after its job has ended.
     wait_for(nothing_is_left, why=lambda: f"{before}; {after}")
     figure(f"After {settled:,} runs: {before}.\n\nAfter {runs:,} runs: {after}.")

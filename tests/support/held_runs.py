@@ -55,13 +55,13 @@ def install(folder: Path) -> None:
 
     report, succeed = JobRun.report, JobRun.succeed
 
-    def held_report(run: JobRun, stage: Stage, progress: float) -> None:
-        report(run, stage, progress)
+    def held_report(self: JobRun, stage: Stage, progress: float) -> None:
+        report(self, stage, progress)
         _wait(folder, stage)
 
-    def held_succeed(run: JobRun, result: JobResult) -> None:
+    def held_succeed(self: JobRun, result: JobResult) -> None:
         _wait(folder, _LAST_STEP)
-        succeed(run, result)
+        succeed(self, result)
 
     JobRun.report = held_report  # type: ignore[method-assign]
     JobRun.succeed = held_succeed  # type: ignore[method-assign]
