@@ -55,16 +55,16 @@ def install(folder: Path) -> None:
 
     report, succeed = Attempt.report, Attempt.succeed
 
-    def held_report(run: Attempt, stage: Stage, progress: float) -> None:
-        report(run, stage, progress)
+    def held_report(self: Attempt, stage: Stage, progress: float) -> None:
+        report(self, stage, progress)
         _wait(folder, stage)
 
-    def held_succeed(run: Attempt, result: JobResult) -> None:
+    def held_succeed(self: Attempt, result: JobResult) -> None:
         _wait(folder, _LAST_STEP)
-        succeed(run, result)
+        succeed(self, result)
 
-    Attempt.report = held_report  # type: ignore[assignment]
-    Attempt.succeed = held_succeed  # type: ignore[assignment]
+    Attempt.report = held_report  # type: ignore[method-assign]
+    Attempt.succeed = held_succeed  # type: ignore[method-assign]
 
 
 def _wait(folder: Path, where: str) -> None:
