@@ -7,12 +7,9 @@ from typing import Any
 
 import redis
 
+from api import limits
 from shared.runtime import redis_keys
 
-EXPIRES_SECONDS = 10
-"""A process that was killed stays listed for this time."""
-
-_RENEW_SECONDS = 3.0
 _KEYS_AT_ONCE = 1000
 
 
@@ -35,8 +32,8 @@ class Replicas:
         """
         now = time.monotonic()
         if version != self._noted or now >= self._renew_at:
-            self._redis.set(self._key, version or "", ex=EXPIRES_SECONDS)
-            self._noted, self._renew_at = version, now + _RENEW_SECONDS
+            self._redis.set(self._key, version or "", ex=limits.REPLICA_EXPIRES_SECONDS)
+            self._noted, self._renew_at = version, now + limits.REPLICA_RENEW_SECONDS
 
     def leave(self) -> None:
         """Remove this process from the list, because it is about to end."""

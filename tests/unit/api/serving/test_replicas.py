@@ -5,8 +5,9 @@ from typing import Any, cast
 import pytest
 import redis
 
+from api.limits import REPLICA_EXPIRES_SECONDS as EXPIRES_SECONDS
 from api.serving import replicas as module
-from api.serving.replicas import EXPIRES_SECONDS, Replicas
+from api.serving.replicas import Replicas
 from shared.runtime.redis_keys import process
 from tests.support.clock import FakeTime
 
