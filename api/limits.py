@@ -84,6 +84,12 @@ RETRY_AFTER_SECONDS = 5
 REFUSED_VERSION_SECONDS = 5.0
 """A version that was refused is tried again after this time."""
 
+REPLICA_RENEW_SECONDS = 3.0
+"""Time between two notes of a process in the list of replicas."""
+
+REPLICA_EXPIRES_SECONDS = 10
+"""A process that was killed stays in the list of replicas for this time."""
+
 EVENTS_SECONDS = 0.2
 """Time between two looks of an event stream for changes of its job."""
 
@@ -114,4 +120,5 @@ assert LAST_REQUEST_SECONDS < DRAIN_SECONDS, "the last requests would be cut off
 assert FIRST_LOOK_SECONDS < HEALTHCHECK_SECONDS, "a process that loads its model would be killed"
 assert DISCARD_SECONDS <= (LOOKS - 1) * LOOK_SECONDS, "a refused client would lose its answer"
 assert METRICS_SECONDS <= TURN_SECONDS, "a scrape would wait longer than a call"
+assert 2 * REPLICA_RENEW_SECONDS < REPLICA_EXPIRES_SECONDS, "a live process would drop off the list"
 assert EVENTS_SECONDS < EVENTS_PING_SECONDS, "a stream would only give signs of life"

@@ -1,4 +1,4 @@
-"""What a training run led to: its metrics beside those of the model that was served."""
+"""The comparison of a run's metrics with the metrics of the model that was served."""
 
 from rich import box
 from rich.table import Table
@@ -16,10 +16,13 @@ _LOWER_IS_BETTER = {"log_loss", "brier_score"}
 
 
 def comparison(model_version: str, metrics: Metrics, served: tuple[str, Metrics] | None) -> Table:
-    """Mean ± standard deviation over the folds, and the difference of the means."""
+    """Return a table of mean ± standard deviation over the folds, and the difference of the means.
+
+    `served` is the version that the run is compared with, and its metrics.
+    """
     table = Table(
         box=box.SIMPLE_HEAD,
-        caption="Of log loss and Brier score the lower is the better.",
+        caption="For log loss and the Brier score, lower is better.",
         caption_justify="left",
     )
     table.add_column("metric", no_wrap=True)

@@ -1,4 +1,4 @@
-"""The calls about a training run, to a running API: start it, follow it, read what it led to."""
+"""The calls to a running API that start a training run, follow it, and read its result."""
 
 import time
 from collections.abc import Iterator
@@ -10,19 +10,19 @@ from shared.jobs.job import Job
 from shared.versions.manifest import Metrics
 
 _TIMEOUT = httpx.Timeout(10, read=30)
-"""Seconds. An event stream that is alive says so every 15."""
+"""Seconds. A live event stream sends a sign of life every 15 s."""
 
 _PATIENCE_SECONDS = 60.0
-"""For how long a run may be out of sight: longer than a restart of the API and of Redis takes."""
+"""How long a run may be out of sight: longer than a restart of the API and of Redis takes."""
 _RETRY_SECONDS = 0.5
 
 
 class CallFailed(Exception):
-    """Raised when the API cannot be asked, or refuses; the message says what to do."""
+    """Raised when the API does not answer, or refuses a call; the message says what to do."""
 
 
 class JobClient:
-    """Raises CallFailed from every method."""
+    """A client of the API at `url`. Every method raises CallFailed."""
 
     def __init__(self, url: str, *, requested_by: str, api_key: str | None) -> None:
         headers = {"X-Requested-By": requested_by}
@@ -32,10 +32,12 @@ class JobClient:
         try:
             self._http = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT)
         except httpx.InvalidURL as error:
-            raise CallFailed(f"{url} is no URL ({error})") from error
+            raise CallFailed(
+                f"expected a URL such as http://127.0.0.1:8000, got {url} ({error})"
+            ) from error
 
     def start(self, *, force: bool) -> Job:
-        """A new run, or the one that is queued or running already."""
+        """Start a run, or return the job that is already queued or running."""
         started = self._call("PUT", "/run-pipeline", {"force": str(force).lower()})
         return self.job(started["job_id"])
 
@@ -43,9 +45,9 @@ class JobClient:
         return Job.model_validate(self._call("GET", f"/jobs/{job_id}"))
 
     def follow(self, job_id: str) -> Iterator[Job | str]:
-        """The job at each change until it has ended; between them, in words, why none can be seen.
+        """Yield the job at each change until it has ended, and a sentence while it cannot be seen.
 
-        An API or a Redis that restarts meanwhile is waited for.
+        Waits for an API or a Redis server that is restarting.
         """
         after = "0"
         give_up_at = time.monotonic() + _PATIENCE_SECONDS
@@ -67,14 +69,14 @@ class JobClient:
                 trouble = f"{self.url} does not answer ({_reason(error)})"
             if time.monotonic() > give_up_at:
                 raise CallFailed(
-                    f"{trouble}, for {_PATIENCE_SECONDS:g} s now. The run goes on without being "
-                    f"watched: GET {self.url}/jobs/{job_id} shows it"
+                    f"{trouble}, for {_PATIENCE_SECONDS:g} s now. The run goes on unwatched; "
+                    f"GET {self.url}/jobs/{job_id} shows it"
                 )
             yield f"{trouble}; trying again"
             time.sleep(_RETRY_SECONDS)
 
     def compared_with(self, model_version: str) -> tuple[str, Metrics] | None:
-        """The version that the gate compared this one with, and its metrics; None without one."""
+        """Return the version that the gate compared this version with, and its metrics, if any."""
         gate = self._call("GET", f"/models/{model_version}")["gate"]
         if gate["compared_with"] is None:
             return None
@@ -87,33 +89,33 @@ class JobClient:
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise CallFailed(
                 f"{self.url} does not answer ({_reason(error)}). Start Lifeboat with `make run`, "
-                "or name the address of one that runs with --url"
+                "or give the address of a running Lifeboat with --url"
             ) from error
         self._refuse_error(answer)
         try:
             return answer.json()
         except ValueError as error:
-            raise self._no_lifeboat(answer) from error
+            raise self._not_lifeboat(answer) from error
 
     def _refuse_error(self, answer: httpx.Response, passing: int = 0) -> None:
-        """Raises TransportError for the status `passing`, which passes by itself."""
+        """Raise CallFailed for an error, and TransportError for the temporary status `passing`."""
         if answer.is_success:
             return
         answer.read()
         try:
             detail = str(answer.json()["detail"])
         except (ValueError, KeyError, TypeError):
-            raise self._no_lifeboat(answer) from None
+            raise self._not_lifeboat(answer) from None
         if answer.status_code == passing:
             raise httpx.TransportError(detail)
         if answer.status_code in (401, 403):
-            detail += ". LIFEBOAT_API_KEY, or LIFEBOAT_API_KEY_FILE, is where it is read from here"
+            detail += ". This command reads the key from LIFEBOAT_API_KEY or LIFEBOAT_API_KEY_FILE"
         raise CallFailed(detail)
 
-    def _no_lifeboat(self, answer: httpx.Response) -> CallFailed:
+    def _not_lifeboat(self, answer: httpx.Response) -> CallFailed:
         return CallFailed(
             f"{self.url} answers {answer.status_code} to {answer.request.method} "
-            f"{answer.request.url.path}, as Lifeboat does not; --url names another address"
+            f"{answer.request.url.path}, as Lifeboat does not; give its address with --url"
         )
 
 

@@ -1,4 +1,4 @@
-"""A training run while it goes on: a moving bar on a terminal, plain lines anywhere else."""
+"""The display of a run while it goes on: a moving bar on a terminal, plain lines elsewhere."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ def _is_done(stage: Stage, job: Job) -> bool:
 
 
 def stages(job: Job, *, ascii_only: bool) -> Text:
-    """Every stage with a mark: done, the one that runs or in which the run ended, or to come."""
+    """Return every stage with a mark: done, running, where the run ended, or to come."""
     done, now, ended, to_come = "x>!." if ascii_only else "✓●✗○"
     line = Text()
     for stage in _STAGES:
@@ -37,8 +37,8 @@ def stages(job: Job, *, ascii_only: bool) -> Text:
 
 
 class Bar:
-    """Two or three lines that are drawn anew: the stages, the bar with the time since the watch
-    began, and what keeps the run out of sight."""
+    """Two lines that are drawn again and again: the stages, or why the run cannot be seen; and the
+    bar, with the time since the watch began."""
 
     def __init__(self, live: Live, progress: Progress) -> None:
         self._live = live
@@ -53,6 +53,7 @@ class Bar:
         self._live.update(Group(line, self._progress), refresh=True)
 
     def say(self, trouble: str) -> None:
+        """Show why the run cannot be seen."""
         self._live.update(Group(Text(trouble, "yellow"), self._progress), refresh=True)
 
     def stop(self) -> None:
@@ -80,7 +81,7 @@ class Lines:
 
 @contextmanager
 def display(console: Console) -> Iterator[Bar | Lines]:
-    """A bar on a terminal that can move its cursor, else lines."""
+    """Open a bar on a terminal that can move its cursor, and lines elsewhere."""
     if not console.is_terminal or console.is_dumb_terminal:
         yield Lines(console)
         return

@@ -1,4 +1,4 @@
-"""How an ended run ended: for a person a sentence, for a script an exit status."""
+"""The outcome of a run that has ended: a sentence for a person, an exit status for a script."""
 
 from rich.text import Text
 
@@ -6,7 +6,7 @@ from shared.jobs.job import Job, JobStatus
 
 
 def outcome(job: Job) -> Text:
-    """How an ended run ended, and why, in a sentence or two."""
+    """Say in a sentence or two how the run ended, and why."""
     result = job.result
     if result is not None and result.outcome == "promoted":
         return Text.assemble(
@@ -16,7 +16,7 @@ def outcome(job: Job) -> Text:
         return Text.assemble(
             ("rejected", "bold yellow"),
             f": {result.model_version} is stored and not served. {result.reason}. To serve the "
-            'next one whatever its score: make retrain ARGS="--force"',
+            'next version whatever its score: make retrain ARGS="--force"',
         )
     if job.status is JobStatus.CANCELLED:
         return Text.assemble(("cancelled", "bold yellow"), ": nothing was published")
@@ -24,6 +24,7 @@ def outcome(job: Job) -> Text:
 
 
 def exit_status(job: Job) -> int:
+    """Return 0 for promoted, 1 for failed, 3 for rejected, 4 for cancelled."""
     if job.result is not None:
         return 0 if job.result.outcome == "promoted" else 3
     return 4 if job.status is JobStatus.CANCELLED else 1

@@ -1,7 +1,7 @@
 """Starts a training run in a running Lifeboat, and shows it: `python -m cli.retrain --follow`.
 
-The exit status says how the run ended: 0 promoted, 1 failed, 2 nothing could be asked or shown,
-3 rejected, 4 cancelled, 130 no longer watched after Ctrl-C. Without --follow, 0 once it is started.
+The exit status says how the run ended: 0 promoted, 1 failed, 2 the API did not answer or refused,
+3 rejected, 4 cancelled, 130 no longer watched after Ctrl-C. Without --follow, 0 means started.
 """
 
 import argparse
@@ -51,25 +51,25 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m cli.retrain",
-        description="Starts a training run in a running Lifeboat; while one is queued or running, "
-        "takes that one.",
-        epilog="Exit status with --follow: 0 promoted, 1 failed, 2 nothing could be asked or "
-        "shown, 3 rejected, 4 cancelled, 130 no longer watched after Ctrl-C.",
+        description="Starts a training run in a running Lifeboat. If a run is queued or running, "
+        "takes that run.",
+        epilog="Exit status with --follow: 0 promoted, 1 failed, 2 the API did not answer or "
+        "refused, 3 rejected, 4 cancelled, 130 no longer watched after Ctrl-C.",
     )
     parser.add_argument("--follow", action="store_true", help="show the run until it ends")
-    parser.add_argument("--force", action="store_true", help="promote whatever the gate says")
+    parser.add_argument("--force", action="store_true", help="promote whatever the gate decides")
     parser.add_argument(
-        "--url", help="where Lifeboat is; as LIFEBOAT_HOST and _PORT say, if absent"
+        "--url", help="address of Lifeboat; by default that of LIFEBOAT_HOST and LIFEBOAT_PORT"
     )
     return parser.parse_args()
 
 
 def requested_by() -> str:
-    """`<user>@<host>`, as the job's record keeps it: at most 64 printable ASCII characters."""
+    """Return `<user>@<host>` as the API accepts it: at most 64 printable ASCII characters."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
-        # A user id without a name.
+        # The user id has no name.
         user = str(os.getuid())
     name = f"{user}@{socket.gethostname()}"
     return "".join(c if c.isascii() and c.isprintable() else "?" for c in name)[:_LONGEST_NAME]
@@ -93,7 +93,7 @@ def _follow(client: JobClient, job: Job, console: Console) -> int:
         return DETACHED
     if job.result is not None:
         version, served = job.result.model_version, None
-        # The table is worth showing even where the other version is gone by now.
+        # The table is worth showing even if the other version is gone by now.
         with suppress(CallFailed):
             served = client.compared_with(version)
         console.print(comparison(version, job.result.metrics, served))

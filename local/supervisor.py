@@ -1,4 +1,4 @@
-"""The supervisor of `make run`: honcho's, for processes with children and for early signals."""
+"""The supervisor of `make run`: honcho's, safe for early signals and processes with children."""
 
 import contextlib
 import os
@@ -11,9 +11,9 @@ from honcho.process import Popen
 
 
 class WholeGroup(Popen):  # type: ignore[misc]
-    """A process that takes its children along when it ends.
+    """A process that ends its children when it ends.
 
-    honcho sees a process end by the end of its output, and children that live on keep that open.
+    honcho waits for the end of a process's output, and children that live on keep the output open.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -27,9 +27,9 @@ class WholeGroup(Popen):  # type: ignore[misc]
 
 
 class Supervisor(Manager):  # type: ignore[misc]
-    """honcho's manager, for signals that come before every child has told its process id.
+    """honcho's manager, made safe for signals that come before every child has sent its process id.
 
-    honcho 2.0 then fails with a KeyError and leaves the children running.
+    On such a signal, honcho 2.0 fails with a KeyError and leaves the children running.
     """
 
     _asked_early = False
@@ -53,7 +53,7 @@ class Supervisor(Manager):  # type: ignore[misc]
         return started
 
     def kill_all(self) -> None:
-        """What is left when honcho itself fails."""
+        """Kill the processes that are left if honcho itself fails."""
         for process in self._processes.values():
             with contextlib.suppress(KeyError, ProcessLookupError):
                 os.killpg(process["pid"], signal.SIGKILL)

@@ -12,6 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from tests.support import artifacts
+from tests.support.held_runs import HeldRuns
 from tests.support.processes import Stack
 from tests.support.versions import TRAINING_DATA
 
@@ -138,3 +139,11 @@ def stack(tmp_path: Path, small_table: str) -> Iterator[Stack]:
     stack = Stack(tmp_path, training_data=small_table)
     yield stack
     stack.end()
+
+
+@pytest.fixture
+def held_runs(stack: Stack) -> HeldRuns:
+    """The runs of the workers that the stack starts from now on."""
+    held_runs = HeldRuns(stack.folder / "held-runs")
+    stack.environment["PYTHONPATH"] = held_runs.python_path
+    return held_runs

@@ -1,4 +1,4 @@
-// A whole file of records: predicted piece by piece, shown, and given back with what was predicted.
+// A file of records: predicts it in pieces, shows the result, and offers the file with the predictions added.
 import { call } from "./calls.js";
 import { format, parse } from "./csv.js";
 import { element, notice, table } from "./elements.js";
@@ -17,8 +17,8 @@ export function batch({ fields, label }) {
     element("label", { for: "csv-file" }, "Choose a CSV file, or drop one here"),
     file,
     element("p.hint", { id: "csv-hint" },
-      `Its first line names the columns. Needed: ${required.join(", ")}. Used where they are there: `,
-      `${fields.filter((field) => !field.required).map((field) => field.name).join(", ")}. Others are left as they are.`));
+      `The first line names the columns. Required: ${required.join(", ")}. Optional: `,
+      `${fields.filter((field) => !field.required).map((field) => field.name).join(", ")}. Other columns are kept as they are.`));
   let running = new AbortController();
   const start = async (chosen) => {
     running.abort();
@@ -47,7 +47,7 @@ async function predictFile(file, fields, label, outcome, running) {
   const { header, rows } = parse(await file.text());
   const used = fields.filter((field) => header.includes(field.name));
   const missing = fields.filter((field) => field.required && !used.includes(field)).map((field) => field.name);
-  if (missing.length > 0) throw new RangeError(`the column ${missing.join(", ")} is missing; there are ${header.join(", ")}`);
+  if (missing.length > 0) throw new RangeError(`the column ${missing.join(", ")} is missing; the file has ${header.join(", ")}`);
   const { records, problems } = read(header, rows, used);
   const bar = element("progress", { id: "csv-progress", max: rows.length, value: 0 });
   const count = element("span", {});
@@ -84,7 +84,7 @@ async function predictFile(file, fields, label, outcome, running) {
   outcome.replaceChildren(...told({ file, header, rows, label, predicted, problems, ignored, absent }));
 }
 
-/** The rows that can be asked for, and what is wrong with the others. */
+/** Returns the records that can be sent, and what is wrong with the other rows. */
 function read(header, rows, used) {
   const problems = new Map();
   const records = [];
@@ -103,7 +103,7 @@ function read(header, rows, used) {
   return { records, problems };
 }
 
-/** Predicts some rows, without those that the API refuses. */
+/** Predicts some rows; a row that the API refuses becomes a problem, and the others are sent again. */
 async function predictPiece(piece, predicted, problems, signal) {
   let asked = piece;
   while (asked.length > 0) {
@@ -144,8 +144,8 @@ function told({ file, header, rows, label, predicted, problems, ignored, absent 
       element("strong", {}, `${number(ones)} × ${label} = 1`), `, ${number(predicted.size - ones)} × 0`),
   ];
   if (ignored.length > 0) parts.push(notice(`Columns that the model does not use: ${ignored.join(", ")}.`));
-  if (absent.length > 0) parts.push(notice(`Columns that are not there and count as not known: ${absent.join(", ")}.`));
-  if (versions.length > 1) parts.push(notice(`The model was swapped meanwhile; answered by ${versions.join(", ")}.`));
+  if (absent.length > 0) parts.push(notice(`Columns that the file does not have; their values count as not known: ${absent.join(", ")}.`));
+  if (versions.length > 1) parts.push(notice(`The served version changed meanwhile; the rows were answered by ${versions.join(", ")}.`));
   if (problems.size > 0) {
     const shown = [...problems].sort(([one], [other]) => one - other).slice(0, PROBLEMS_SHOWN);
     parts.push(notice(`${number(problems.size)} rows were left out:`, "bad"),

@@ -1,9 +1,9 @@
-// Calls of the API. A refusal is an error with the words of the API; the key is asked for where it is needed.
+// Calls the API. An answer that is not a success becomes a Refusal with the API's own words. When a call needs the API key, the page asks for the key.
 
 const KEY = "lifeboat-api-key";
 
 export class Refusal extends Error {
-  /** @param {number} status 0 where the server was not reached */
+  /** @param {number} status 0 if the server did not answer */
   constructor(status, detail, retryAfter) {
     super(typeof detail === "string" ? detail : "the request was refused");
     this.status = status;
@@ -17,7 +17,7 @@ export class Refusal extends Error {
 /**
  * @param {string} method
  * @param {string} path
- * @param {{body?: unknown, signal?: AbortSignal, okay?: number[]}} [options] `okay`: statuses beside 2xx that are answers, too
+ * @param {{body?: unknown, signal?: AbortSignal, okay?: number[]}} [options] `okay`: statuses beside 2xx that count as answers
  * @returns {Promise<any>} the JSON of the answer
  */
 export async function call(method, path, { body, signal, okay = [] } = {}) {
@@ -34,7 +34,10 @@ export async function call(method, path, { body, signal, okay = [] } = {}) {
       throw new Refusal(0, "the server does not answer", 2);
     }
     const answer = await response.json().catch(() => null);
-    if (response.ok || okay.includes(response.status)) return answer;
+    if (response.ok || okay.includes(response.status)) {
+      if (answer === null) throw new Refusal(response.status, `the answer of ${method} ${path} is not JSON`, 2);
+      return answer;
+    }
     const refused = [401, 403].includes(response.status);
     if (refused && (await askForKey(response.status, answer?.detail))) continue;
     const detail = answer?.detail ?? `status ${response.status}`;
@@ -45,14 +48,14 @@ export async function call(method, path, { body, signal, okay = [] } = {}) {
 async function askForKey(status, detail) {
   const dialog = document.getElementById("key-dialog");
   const field = document.getElementById("key-field");
-  const reason = status === 401 ? "Changing anything here needs the API key of this installation." : `Not accepted: ${detail}.`;
+  const reason = status === 401 ? "This change needs the API key of this installation." : `Not accepted: ${detail}.`;
   document.getElementById("key-reason").textContent = reason;
   field.value = "";
   dialog.returnValue = "cancel";
   dialog.showModal();
   await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
   const given = dialog.returnValue === "use" && field.value !== "";
-  // What a header can carry: other characters would make the call itself fail.
+  // A header carries only these characters; with any other, fetch itself fails.
   if (given) sessionStorage.setItem(KEY, field.value.replace(/[^\x20-\x7e\xa0-\xff]/g, ""));
   else sessionStorage.removeItem(KEY);
   field.value = "";

@@ -1,9 +1,9 @@
-// Comma-separated values, as RFC 4180 has them.
+// Reads and writes comma-separated values as RFC 4180 describes them.
 
 /**
  * @param {string} text
- * @returns {{header: string[], rows: {line: number, cells: string[]}[]}} `line`: where the row begins, from 1
- * @throws {RangeError} there is no header, a name comes twice, a row is too long, or a quote is left open
+ * @returns {{header: string[], rows: {line: number, cells: string[]}[]}} `line`: the line in which the row begins, counted from 1
+ * @throws {RangeError} if the header is missing or names a column twice, a row is too long, or a quotation mark is never closed
  */
 export function parse(text) {
   const records = [];
@@ -37,10 +37,10 @@ export function parse(text) {
   if (first === undefined) throw new RangeError("the file is empty; its first line must name the columns");
   const header = first.cells.map((name) => name.trim());
   const twice = header.find((name, at) => header.indexOf(name) !== at);
-  if (twice !== undefined) throw new RangeError(`the column ${twice || "without a name"} is there twice`);
+  if (twice !== undefined) throw new RangeError(`the header names the column ${twice || "without a name"} twice; rename or remove one`);
   const wrong = records.find((row) => row.cells.length > header.length);
   if (wrong !== undefined)
-    throw new RangeError(`line ${wrong.line} has ${wrong.cells.length} cells, and the header ${header.length}`);
+    throw new RangeError(`line ${wrong.line}: expected ${header.length} cells as in the header, got ${wrong.cells.length}; put a cell that contains a comma in quotation marks`);
   return { header, rows: records };
 }
 

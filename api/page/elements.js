@@ -1,10 +1,10 @@
-// Makes elements. Text goes in as text: nothing here, or anywhere on the page, parses HTML.
+// Makes elements. Text is inserted as text: no module of the page parses HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * @param {string} name such as "p", or "p.hint" with a class
- * @param {Record<string, unknown>} [attributes] `on...` are listeners; null, undefined and false leave one out
+ * @param {Record<string, unknown>} [attributes] `on...` adds a listener; null, undefined and false leave the attribute out
  * @param {...(Node | string | number | null)} children
  */
 export function element(name, attributes = {}, ...children) {
@@ -12,7 +12,7 @@ export function element(name, attributes = {}, ...children) {
   return fill(document.createElement(tag), classes, attributes, children);
 }
 
-/** The same for the elements of a drawing. */
+/** Makes an element of a drawing in the same way. */
 export function drawn(name, attributes = {}, ...children) {
   const [tag, ...classes] = name.split(".");
   return fill(document.createElementNS(SVG, tag), classes, attributes, children);
@@ -29,7 +29,7 @@ function fill(made, classes, attributes, children) {
   return made;
 }
 
-/** A table that scrolls sideways by itself, also by keyboard, where the screen is narrow. */
+/** Makes a table. On a narrow screen the table scrolls sideways by itself, by keyboard too. */
 export function table(caption, head, rows) {
   const header = head.map((cell) => (cell instanceof Node ? cell : element("th", { scope: "col" }, cell)));
   return element("div.scroll", { tabindex: 0, role: "region", "aria-label": caption },
@@ -39,8 +39,8 @@ export function table(caption, head, rows) {
       element("tbody", {}, ...rows)));
 }
 
-/** Shows something in a place only when it says something new: what is read out is not read out again,
- * and what somebody has opened stays open. */
+/** Replaces what a place shows, but only if the text changes: a screen reader does not read the same text again,
+ * and what a person has opened stays open. */
 export function renew(place, ...shown) {
   const next = element("div", {}, ...shown);
   if (next.textContent !== place.textContent) place.replaceChildren(...next.childNodes);
@@ -54,7 +54,7 @@ export function badge(text) {
   return element("span", { class: `badge ${text.replace(/[^a-z]+/g, "-")}` }, text);
 }
 
-/** Asks before something is done that others notice; resolves to whether it was agreed to. */
+/** Asks before a change that others notice; resolves to whether the person agreed. */
 export function confirmed(title, text, yes) {
   const dialog = document.getElementById("confirm-dialog");
   document.getElementById("confirm-title").textContent = title;

@@ -1,4 +1,4 @@
-// The frame of the page: its three sections, and the line that says how things stand.
+// The frame of the page: its three sections and the status line.
 import { call, showWhetherKeyIsKept } from "./calls.js";
 import { badge, element, notice, renew } from "./elements.js";
 import * as models from "./models.js";
@@ -11,6 +11,8 @@ const LOOK_MS = 3000;
 
 let leave = () => {};
 let turn = 0;
+/** The section Predict is made once: what a person typed into its form stays while another section is open. */
+let predictIsMade = false;
 
 async function open() {
   const [name, detail] = location.hash.slice(1).split("/");
@@ -23,18 +25,23 @@ async function open() {
     if (link.hash === `#${known}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  document.getElementById("starting")?.remove();
   const section = document.getElementById(known);
-  document.title = `${known[0].toUpperCase()}${known.slice(1)} · Lifeboat`;
-  // What was typed into the form stays while one looks elsewhere.
-  if (known === "predict" && section.childElementCount > 0) return;
+  const title = `${known[0].toUpperCase()}${known.slice(1)}`;
+  document.title = `${title} · Lifeboat`;
+  if (known === "predict" && predictIsMade) return;
+  section.replaceChildren(element("h1", {}, title), notice("Loading …"));
   try {
     const stop = (await SECTIONS[known].show(section, detail)) ?? (() => {});
+    if (known === "predict") predictIsMade = true;
     // Another section may have been opened meanwhile.
     if (mine === turn) leave = stop;
     else stop();
   } catch (error) {
-    section.replaceChildren(notice(`This cannot be shown: ${error.message}.`, "bad"),
-      element("button", { type: "button", onclick: open }, "Try again"));
+    if (mine !== turn) return;
+    section.replaceChildren(element("h1", {}, title),
+      notice(`${title} cannot be shown, because ${error.message}. Check that the server runs and what its log says, then try again.`, "bad"),
+      element("div.buttons", {}, element("button.primary", { type: "button", onclick: open }, "Try again")));
   }
 }
 
@@ -51,7 +58,7 @@ async function look() {
   }
 }
 
-/** When a version was made, as its name says. */
+/** Returns when a version was made; its name says so. */
 function made(version) {
   const [, year, month, day, hour, minute, second] = version.match(/(....)(..)(..)-(..)(..)(..)/);
   return `${year}-${month}-${day}T${hour}:${minute}:${second}Z`;

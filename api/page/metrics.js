@@ -1,7 +1,7 @@
-// The metrics of versions, and how two of them compare.
+// The metrics of versions, and the comparison of two versions.
 import { element, table } from "./elements.js";
 
-/** Name in a manifest, name for people, whether more is better. */
+/** Name in a manifest, name on the page, whether a higher value is better. */
 export const METRICS = [
   ["roc_auc", "ROC AUC", true],
   ["accuracy", "Accuracy", true],
@@ -13,7 +13,7 @@ export function score({ mean, std }) {
   return element("span.score", {}, mean.toFixed(4), element("small", {}, ` ± ${std.toFixed(4)}`));
 }
 
-/** @param {[string, Metrics]} one @param {[string, Metrics]} other name and metrics; differences are one's against the other's */
+/** @param {[string, Metrics]} one @param {[string, Metrics]} other name and metrics; a difference is the first version's value less the other's */
 export function comparison([name, metrics], [otherName, otherMetrics]) {
   const rows = METRICS.map(([key, label, more]) => {
     const difference = metrics[key].mean - otherMetrics[key].mean;

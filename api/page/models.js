@@ -1,4 +1,4 @@
-// The versions: how good they are, which is served and where, and the choice of another.
+// The section Models: the versions and their metrics, what each API process serves, and the choice of another version.
 import { call } from "./calls.js";
 import { badge, confirmed, element, notice, renew, table } from "./elements.js";
 import { comparison, METRICS, score } from "./metrics.js";
@@ -10,16 +10,16 @@ const SWAP_TRIES = 50;
 const SWAP_PAUSE_MS = 100;
 
 const PLOTS = [
-  ["roc", "ROC curve", "True positives against false positives, over all thresholds"],
+  ["roc", "ROC curve", "True-positive rate against false-positive rate, over all thresholds"],
   ["precision-recall", "Precision and recall", "Precision against recall, over all thresholds"],
   ["calibration", "Calibration", "Share of label 1 against predicted probability"],
-  ["confusion-matrix", "Confusion matrix", "Labels against predictions at one half"],
+  ["confusion-matrix", "Confusion matrix", "Labels against predictions, at a threshold of one half"],
   ["permutation-importance", "Permutation importance", "Loss of ROC AUC when a field is shuffled"],
 ];
 
-/** @param {string} [chosen] the version to look at; else the served one */
+/** @param {string} [chosen] the version to show; by default the served one */
 export async function show(section, chosen) {
-  const list = element("div.card", {});
+  const list = element("div.card", {}, element("h2", {}, "Versions"), element("p.hint", {}, "Loading …"));
   const details = element("div", {});
   const processes = element("div.card", { "aria-live": "polite" });
   section.replaceChildren(element("h1", {}, "Models"), list, details, processes);
@@ -36,7 +36,7 @@ export async function show(section, chosen) {
     else details.replaceChildren(await detailsOf(selected, versions, serving));
   }
   const lookSafely = async () => {
-    await look().catch((refusal) => list.replaceChildren(element("h2", {}, "Versions"), notice(`The versions are not known: ${refusal.message}.`, "bad")));
+    await look().catch((refusal) => list.replaceChildren(element("h2", {}, "Versions"), notice(`The versions cannot be shown: ${refusal.message}.`, "bad")));
     renew(processes, element("h2", {}, "API processes"), await processTable());
   };
   await lookSafely();
@@ -45,7 +45,7 @@ export async function show(section, chosen) {
 }
 
 function overview(versions, serving, selected) {
-  if (versions.length === 0) return [element("h2", {}, "Versions"), notice("No version yet: the first is being trained.")];
+  if (versions.length === 0) return [element("h2", {}, "Versions"), notice("There is no version yet. The first one is being trained.")];
   return [
     element("h2", {}, "Versions"),
     element("p.hint", {}, "ROC AUC over the versions, oldest first: mean and spread over the folds"),
@@ -70,7 +70,7 @@ async function detailsOf(name, versions, serving) {
   try {
     manifest = await call("GET", `/models/${name}`);
   } catch (refusal) {
-    return element("div.card", {}, element("h2", {}, name), notice(`It cannot be looked at: ${refusal.message}.`, "bad"));
+    return element("div.card", {}, element("h2", {}, name), notice(`The version cannot be shown: ${refusal.message}.`, "bad"));
   }
   const others = versions.map((version) => version.model_version).filter((other) => other !== name);
   const place = element("div", {}, plots([manifest]));
@@ -87,7 +87,7 @@ async function detailsOf(name, versions, serving) {
     }
   });
   const serve = name === serving
-    ? element("span.served-now", {}, badge("served"), " It answers now.")
+    ? element("span.served-now", {}, badge("served"), " This version answers now.")
     : element("button.primary", { type: "button", onclick: () => serveVersion(name, serving, problem) }, "Serve this version");
   return element("div.card", {},
     element("div.card-head", {}, element("h2", {}, name), serve),
@@ -96,7 +96,7 @@ async function detailsOf(name, versions, serving) {
 }
 
 async function serveVersion(name, serving, problem) {
-  const agreed = await confirmed(`Serve ${name}?`, `Every API process answers with it from now on, instead of ${serving ?? "no version"}. The way back is the same.`, "Serve it");
+  const agreed = await confirmed(`Serve ${name}?`, `Every API process then answers with this version instead of ${serving ?? "none"}. You can choose any other version in the same way.`, "Serve it");
   if (!agreed) return;
   try {
     await call("PUT", "/models/current", { body: { model_version: name } });
@@ -104,9 +104,9 @@ async function serveVersion(name, serving, problem) {
       if ((await call("GET", "/models")).serving === name) return;
       await new Promise((resolve) => setTimeout(resolve, SWAP_PAUSE_MS));
     }
-    problem.replaceChildren(notice("It is chosen, but the process that answers does not serve it yet.", "bad"));
+    problem.replaceChildren(notice("The version is chosen, but the API process that answers this page does not serve it yet.", "bad"));
   } catch (refusal) {
-    problem.replaceChildren(notice(`Not served: ${refusal.message}.`, "bad"));
+    problem.replaceChildren(notice(`The version is not served: ${refusal.message}.`, "bad"));
   }
 }
 
@@ -123,13 +123,13 @@ function facts(manifest) {
   return element("dl.facts", {}, ...rows.flatMap(([term, text]) => [element("dt", {}, term), element("dd", {}, text)]));
 }
 
-/** The plots of one version, or of two beside each other. */
+/** Makes the plots of one version, or of two versions side by side. */
 function plots(manifests) {
   const figures = PLOTS.flatMap(([plot, caption, alt]) => manifests.filter((manifest) => `plot-${plot}.svg` in manifest.files).map((manifest) =>
     element("figure", {},
       element("img", { src: `/models/${manifest.model_version}/plots/${plot}`, alt: `${alt}, for version ${manifest.model_version}`, loading: "lazy", width: 360, height: 300 }),
       element("figcaption", {}, caption, manifests.length > 1 ? element("small", {}, manifest.model_version) : null))));
-  if (figures.length === 0) return element("p.hint", {}, "No plots: the version was made before there were any.");
+  if (figures.length === 0) return element("p.hint", {}, "This version has no plots: it was made before Lifeboat drew any.");
   return element("div", { class: manifests.length > 1 ? "plots pairs" : "plots" }, ...figures);
 }
 
@@ -139,6 +139,6 @@ async function processTable() {
     return table("Which version each API process serves right now", ["Process", "Version"],
       processes.map(({ process, model_version }) => element("tr", {}, element("th", { scope: "row" }, process), element("td", {}, model_version ?? "none yet"))));
   } catch (refusal) {
-    return notice(`Not known while Redis does not answer: ${refusal.message}.`);
+    return notice(`The API processes cannot be listed: ${refusal.message}.`);
   }
 }

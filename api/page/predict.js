@@ -1,4 +1,4 @@
-// One prediction: a form made from the schema, and the answer.
+// The section Predict: a form made from the schema, its answer, and a file of records.
 import { batch } from "./batch.js";
 import { call } from "./calls.js";
 import { element, notice } from "./elements.js";
@@ -44,7 +44,7 @@ function input(field) {
   const attributes = { id: `field-${field.name}`, name: field.name, "aria-describedby": `hint-${field.name} error-${field.name}` };
   if (field.required) attributes["aria-required"] = "true";
   if (field.options === null)
-    // No type="number": a browser hands over what it cannot read as if nothing had been typed.
+    // Not type="number": the browser would give text that it cannot read as an empty value.
     return element("input", { ...attributes, type: "text", autocomplete: "off", inputmode: field.whole ? "numeric" : field.number ? "decimal" : null });
   const nothing = element("option", { value: "" }, field.required ? "Choose" : "Not known");
   return element("select", attributes, nothing, ...field.options.map((option) => element("option", { value: option }, option)));
@@ -74,7 +74,7 @@ function read(fields, inputs) {
   return { record, errors };
 }
 
-/** Puts each error at its field, and the focus on the first. */
+/** Shows each error at its field, and focuses the first of these fields. */
 function say(inputs, errors) {
   for (const [name, control] of inputs) {
     document.getElementById(`error-${name}`).textContent = errors.get(name) ?? "";
@@ -84,7 +84,7 @@ function say(inputs, errors) {
   if (first !== undefined) inputs.get(first).focus();
 }
 
-/** What to say of a refusal; those of single fields go into `errors`. */
+/** Returns the message for a refusal, and puts messages about single fields into `errors`. */
 function ofRefusal(refusal, errors) {
   if (refusal.status !== 422 || !Array.isArray(refusal.detail)) return `Not predicted: ${refusal.message}.`;
   for (const { loc, msg } of refusal.detail) errors.set(String(loc.at(-1)), msg);

@@ -1,4 +1,4 @@
-// The run that goes on: its stages, live from the event stream, and what came of it.
+// The current run: its stages, live from the event stream, and its result.
 import { call } from "./calls.js";
 import { badge, confirmed, element, notice } from "./elements.js";
 import { comparison } from "./metrics.js";
@@ -9,10 +9,10 @@ const AGAIN_MS = 2000;
 export const hasEnded = (job) => !["queued", "running"].includes(job.status);
 
 /**
- * Shows a job in `place` until it ends, and after.
+ * Shows a job in `place`, and updates what it shows until the job ends.
  * @param {string[]} stages
- * @param {() => void} ended called when it has ended
- * @returns {() => void} stops following
+ * @param {() => void} ended called when the job has ended
+ * @returns {() => void} stops the updates
  */
 export function follow(job, place, stages, ended) {
   const steps = stages.map((stage) => element("li", {}, stage));
@@ -61,7 +61,7 @@ export function follow(job, place, stages, ended) {
     source = new EventSource(`/jobs/${job.job_id}/events`);
     source.onmessage = (event) => update(JSON.parse(event.data));
     source.onerror = () => {
-      // A browser comes back by itself, but not after an answer such as 503.
+      // The browser connects again by itself, except after an answer such as 503.
       if (source.readyState !== EventSource.CLOSED) return;
       timer = setTimeout(async () => {
         try {
@@ -70,7 +70,7 @@ export function follow(job, place, stages, ended) {
         } catch (refusal) {
           if (refusal.status === 404) {
             stop();
-            place.replaceChildren(notice("The run is not known any more: the job store was emptied.", "bad"));
+            place.replaceChildren(notice("The run is no longer known: the job store was emptied.", "bad"));
             ended();
           } else source.onerror();
         }
@@ -83,12 +83,12 @@ export function follow(job, place, stages, ended) {
 }
 
 async function cancelRun(job, problem) {
-  if (!(await confirmed("Cancel this run?", "It stops at its next stage or fold, and publishes nothing.", "Cancel the run"))) return;
+  if (!(await confirmed("Cancel this run?", "The run stops at its next stage or fold, and publishes nothing.", "Cancel the run"))) return;
   try {
     await call("DELETE", `/jobs/${job.job_id}`);
-    problem.replaceChildren(notice("It stops at its next stage or fold."));
+    problem.replaceChildren(notice("The run stops at its next stage or fold."));
   } catch (refusal) {
-    problem.replaceChildren(notice(`Not cancelled: ${refusal.message}.`, "bad"));
+    problem.replaceChildren(notice(`The run was not cancelled: ${refusal.message}.`, "bad"));
   }
 }
 
@@ -101,10 +101,10 @@ async function told(job) {
     const { gate } = await call("GET", `/models/${model_version}`);
     if (gate.compared_with !== null) {
       const before = await call("GET", `/models/${gate.compared_with}`);
-      parts.push(comparison(["This run", metrics], ["Served then", before.metrics]));
+      parts.push(comparison(["This run", metrics], ["Served before", before.metrics]));
     }
   } catch (refusal) {
-    parts.push(notice(`There is nothing to compare with: ${refusal.message}.`));
+    parts.push(notice(`The versions cannot be compared: ${refusal.message}.`));
   }
   return parts;
 }

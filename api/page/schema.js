@@ -1,11 +1,15 @@
-// What the model is asked, as the API's own OpenAPI document says: nothing here knows the fields.
+// The fields of a record and the stages of a run, read from the API's OpenAPI document: the page itself names no field.
 import { call } from "./calls.js";
 
-let document_;
+let loading;
 
-async function openapi() {
-  document_ ??= await call("GET", "/openapi.json");
-  return document_;
+/** Loads the document once. After a failure, the next call loads it again. */
+function openapi() {
+  loading ??= call("GET", "/openapi.json").catch((error) => {
+    loading = undefined;
+    throw new Error(`/openapi.json did not load (${error.message})`);
+  });
+  return loading;
 }
 
 /**
@@ -32,7 +36,7 @@ export async function recordSchema() {
   return { fields, label: operation["x-label"] };
 }
 
-/** The stages of a run, in their order. */
+/** Returns the stages of a run, in order. */
 export async function stages() {
   return (await openapi()).components.schemas.Stage.enum;
 }
@@ -40,14 +44,14 @@ export async function stages() {
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 /**
- * The value of a field that was typed, or stands in a cell.
- * @returns {string | number | null} null where it is empty
- * @throws {RangeError} it is no number; what a number may be, the API says
+ * Returns the value of a field whose text a person typed or a cell has.
+ * @returns {string | number | null} null if the text is empty
+ * @throws {RangeError} if the text is not a number; the API checks the bounds
  */
 export function value(field, text) {
   const trimmed = text.trim();
   if (trimmed === "") return null;
   if (!field.number) return trimmed;
-  if (!NUMBER.test(trimmed)) throw new RangeError(`“${trimmed.slice(0, 40)}” is no number`);
+  if (!NUMBER.test(trimmed)) throw new RangeError(`expected a number, got “${trimmed.slice(0, 40)}”`);
   return Number(trimmed);
 }

@@ -1,8 +1,8 @@
-// Times as people read them; the exact one stands in the title.
+// Times in words; the title of an element has the exact time.
 import { element } from "./elements.js";
 
 const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
 
 export function time(iso) {
   const date = new Date(iso);
@@ -11,13 +11,16 @@ export function time(iso) {
   return element("time", { datetime: iso, title: iso }, shown);
 }
 
+/** Returns how long ago a time was. It does not count seconds: the status line would then change at every look, be read out again, and lose the focus. */
 export function ago(iso) {
   const seconds = Math.max(0, (Date.now() - new Date(iso)) / 1000);
-  const [unit, length] = UNITS.find(([, length]) => seconds >= length) ?? ["second", 1];
+  const found = UNITS.find(([, length]) => seconds >= length);
+  if (found === undefined) return "less than a minute ago";
+  const [unit, length] = found;
   return AGO.format(-Math.floor(seconds / length), unit);
 }
 
-/** How long from one time to another, or to now. */
+/** Returns the time from one moment to another, or to now if `to` is null. */
 export function lasted(from, to) {
   if (from === null) return "";
   const seconds = Math.max(0, ((to === null ? new Date() : new Date(to)) - new Date(from)) / 1000);

@@ -1,4 +1,4 @@
-// Training runs: starting one, the one that goes on, and those that were.
+// The section Train: starts a run, follows the current one, and lists the past ones.
 import { call } from "./calls.js";
 import { badge, element, notice, renew, table } from "./elements.js";
 import { follow, hasEnded } from "./run.js";
@@ -12,16 +12,16 @@ export async function show(section) {
   const problem = element("div", {});
   const live = element("div", {});
   const liveCard = element("div.card", { hidden: true }, element("h2", {}, "Run"), live);
-  const past = element("div.card", {}, element("h2", {}, "History"), element("p.hint", {}, "Looking …"));
+  const past = element("div.card", {}, element("h2", {}, "History"), element("p.hint", {}, "Loading …"));
   const force = element("input", { type: "checkbox", id: "force", "aria-describedby": "force-hint" });
   const start = element("button.primary", { type: "button" }, "Start a run");
   section.replaceChildren(
     element("h1", {}, "Train"),
     element("div.card", {},
       element("h2", {}, "Retrain"),
-      element("p", {}, "Trains a candidate on the training table, proves that its export answers alike, and serves it when it is not clearly worse than what is served. Predictions go on all the while."),
-      element("div.buttons", {}, start, element("span.choice", {}, force, element("label", { for: "force" }, "Serve it whatever the gate says"))),
-      element("p.hint", { id: "force-hint" }, "For a candidate that must be served although its ROC AUC is lower. The export is still proved."),
+      element("p", {}, "Trains a candidate on the training table, proves that its export gives the same answers, and serves it unless it is clearly worse than the served model. Predictions continue meanwhile."),
+      element("div.buttons", {}, start, element("span.choice", {}, force, element("label", { for: "force" }, "Serve it even if the gate would reject it"))),
+      element("p.hint", { id: "force-hint" }, "Use this when a candidate must be served although its ROC AUC is lower. The export is still proved."),
       problem),
     liveCard, past);
 
@@ -44,12 +44,12 @@ export async function show(section) {
     } catch (refusal) {
       start.disabled = true;
       if (refusal.status === 503 || refusal.status === 0) away(true);
-      else problem.replaceChildren(notice(`The runs are not known: ${refusal.message}.`, "bad"));
+      else problem.replaceChildren(notice(`The runs cannot be shown: ${refusal.message}.`, "bad"));
     }
   }
   function away(is) {
     problem.dataset.away = is ? "yes" : "";
-    problem.replaceChildren(...(is ? [notice("Redis does not answer, so no run can be started or looked at now. Predictions go on. This page looks again by itself.", "bad")] : []));
+    problem.replaceChildren(...(is ? [notice("Redis does not answer, so no run can be started or shown now. Predictions continue. This page tries again by itself.", "bad")] : []));
   }
   start.addEventListener("click", async () => {
     start.disabled = true;
@@ -72,10 +72,10 @@ export async function show(section) {
 }
 
 function history(jobs) {
-  return table("The last 20 runs, newest first", ["Asked for", "By", "What", "Status", "Took", "Result"],
+  return table("The last 20 runs, newest first", ["Requested", "By", "Kind", "Status", "Duration", "Result"],
     jobs.map((job) => element("tr", {},
       element("td", {}, time(job.created_at)),
-      element("td", {}, job.requested_by ?? "not said"),
+      element("td", {}, job.requested_by ?? "unknown"),
       element("td", {}, what(job)),
       element("td", {}, badge(job.status)),
       element("td", {}, lasted(job.started_at, job.finished_at)),

@@ -1,4 +1,4 @@
-// A metric over the versions, as a small drawing; the table beside it says the same in words.
+// Draws ROC AUC over the versions; the table beside the drawing has the same numbers.
 import { drawn } from "./elements.js";
 
 const WIDTH = 1000;

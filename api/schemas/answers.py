@@ -1,4 +1,4 @@
-"""The bodies of answers, beside `Job` and `Manifest`, and of the requests that FastAPI reads."""
+"""The bodies of answers, except `Job` and `Manifest`, and of requests that FastAPI reads."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -10,6 +10,8 @@ from shared.versions.manifest import Metrics, Plot, TrainingData
 
 
 class Answer(BaseModel):
+    """The base of all bodies; the docstrings of fields are their descriptions in OpenAPI."""
+
     # A field name that begins with `model_` is part of the public contract here.
     model_config = ConfigDict(use_attribute_docstrings=True, protected_namespaces=())
 
@@ -59,7 +61,7 @@ class ModelVersion(Answer):
     metrics: Metrics
     data: TrainingData
     plots: list[Plot]
-    """Those that `GET /models/{model_version}/plots/{plot}` answers with."""
+    """The plots that `GET /models/{model_version}/plots/{plot}` returns."""
 
 
 class Models(Answer):
@@ -80,12 +82,12 @@ class Process(Answer):
     process: str
     """`<host>:<pid>`."""
     model_version: str | None
-    """null before it has a model."""
+    """null before the process has a model."""
 
 
 class Processes(Answer):
     processes: list[Process]
-    """Sorted by their names."""
+    """Sorted by process."""
 
 
 class Live(Answer):
@@ -96,7 +98,7 @@ class Readiness(Answer):
     status: Literal["ready", "no model yet"]
     model_version: str | None
     redis: Literal["up", "down"]
-    """Reported only: predictions need no Redis."""
+    """For information only: predictions do not need Redis."""
 
 
 class Error(Answer):

@@ -1,4 +1,4 @@
-"""The answers that routes document beside their own: errors, and headers."""
+"""The errors and headers that routes document in OpenAPI."""
 
 from typing import Any
 
@@ -27,8 +27,8 @@ ACCEPTED: Responses = {202: _header("Location", "Where to ask for the job.")}
 
 _BUSY = "Too much is in progress; `Retry-After` says when to ask again."
 _LARGE = "More bytes or more rows than the settings allow; the connection may be closed."
-_SLOW = "The request was not whole in time; the connection is closed."
-_ENCODED = "The body cannot be read, and came with a Content-Encoding: none is decoded."
+_SLOW = "The request did not arrive whole in time; the connection is closed."
+_ENCODED = "The body cannot be read: it has a Content-Encoding, and Lifeboat decodes none."
 
 
 def _of_bodies(model: type[BaseModel]) -> Responses:
@@ -38,10 +38,10 @@ def _of_bodies(model: type[BaseModel]) -> Responses:
 BUSY = _error(503, _BUSY)
 BODY = _of_bodies(Error)
 BODY_V2 = _of_bodies(InferenceError)
-NO_JSON = _error(400, "The body is no text.")
-INVALID = _error(422, "Which record, which field, why; the first 20.", FieldErrors)
+NO_JSON = _error(400, "The body is not text.")
+INVALID = _error(422, "Which record and field are wrong, and why; the first 20.", FieldErrors)
 NO_MODEL = _error(503, f"No model yet, or: {_BUSY}")
-BAD_TENSORS = _error(400, "Which tensor, which row, why.", InferenceError)
+BAD_TENSORS = _error(400, "Which tensor and row are wrong, and why.", InferenceError)
 NOT_SERVED = _error(404, "That model, or that version of it, is not served.", InferenceError)
 BUSY_V2 = _error(503, _BUSY, InferenceError)
 NO_MODEL_V2 = _error(503, f"No model yet, or: {_BUSY}", InferenceError)

@@ -33,7 +33,7 @@ class TensorMetadata(Answer):
 class ModelMetadata(Answer):
     name: str
     versions: list[str]
-    """The one that is served."""
+    """The version that is served."""
     platform: str
     inputs: list[TensorMetadata]
     outputs: list[TensorMetadata]
@@ -42,7 +42,7 @@ class ModelMetadata(Answer):
 class OutputTensor(TensorMetadata):
     data: list[int] | list[float] | None = None
     parameters: dict[str, int] | None = None
-    """`binary_data_size`, where the data follows the JSON."""
+    """`binary_data_size`, if the data follows the JSON."""
 
 
 class Inferred(Answer):

@@ -1,4 +1,4 @@
-"""The ids in paths and the headers that routes take."""
+"""The parameters of routes: ids in paths, and headers."""
 
 import re
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from shared.versions.manifest import VERSION_PATTERN, Plot
 
 
 def _id(pattern: re.Pattern[str], example: str) -> Any:
-    # Documented only: the stores check it, and what is no id is unknown, 404, and not 422.
+    # Documented only: the stores check ids, and a malformed id returns 404, not 422.
     return Path(json_schema_extra={"pattern": f"^{pattern.pattern}$"}, examples=[example])
 
 
@@ -19,13 +19,13 @@ JobId = Annotated[str, _id(JOB_ID_PATTERN, "04d8e84b92d2a8a33813b1c238609411")]
 VersionName = Annotated[str, _id(VERSION_PATTERN, "20261124-003726-e5f42c")]
 PlotName = Annotated[str, Path(json_schema_extra={"enum": [*Plot]}, examples=[Plot.ROC.value])]
 
-# No space at either end: it would be lost on its way.
+# Without a space at either end, which would be lost on the way.
 _REQUESTER_PATTERN = re.compile(r"[!-~]([ -~]{0,62}[!-~])?")
 
 
 def _check_requester(name: str | None) -> str | None:
     if name is not None and not _REQUESTER_PATTERN.fullmatch(name):
-        raise ValueError("a name of 1 to 64 printable ASCII characters is needed, or no header")
+        raise ValueError("expected a name of 1 to 64 printable ASCII characters, or no header")
     return name
 
 

@@ -1,24 +1,23 @@
-"""Small requests that arrive together are predicted together."""
+"""The batcher: predicts small requests that arrive together in one call of the model."""
 
 import asyncio
 from collections.abc import Sequence
 
 import msgspec
 
+from api import limits
 from api.serving.predictor import Predicted, predict
 from api.serving.served_model import ServedModelHolder, served_model
 from shared.schema.columns import to_columns
-
-_MOST_ROWS = 1000
-"""A batch that has as many is predicted at once: 1 ms of work, while nobody else is served."""
 
 
 class Batcher:
     """Joins the records of all requests that one turn of the event loop has read into one call.
 
-    Nothing waits for a batch to fill: it is predicted as soon as the loop has come round. Calling
-    the model costs many times what one more row does. All rows of a batch get the same model, so a
-    swap falls between two batches. For one event loop; not for threads.
+    A call of the model costs many times what one more row costs. No request waits for a batch to
+    fill: the batch is predicted in the next turn of the loop. All rows of a batch get the same
+    model, so a swap falls between two batches. A batcher belongs to one event loop, and is not safe
+    for threads.
     """
 
     def __init__(self, holder: ServedModelHolder) -> None:
@@ -27,14 +26,18 @@ class Batcher:
         self._waiting: list[tuple[int, asyncio.Future[Predicted]]] = []
 
     async def predict(self, records: Sequence[msgspec.Struct]) -> Predicted:
-        """Raises NoModelYet."""
+        """Predict for `records`, together with those of other requests.
+
+        Raises:
+            NoModelYet: The process serves no model yet.
+        """
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.call_soon(self._flush)
         future: asyncio.Future[Predicted] = loop.create_future()
         self._records.extend(records)
         self._waiting.append((len(records), future))
-        if len(self._records) >= _MOST_ROWS:
+        if len(self._records) >= limits.BATCH_ROWS:
             self._flush()
         return await future
 
@@ -45,7 +48,7 @@ class Batcher:
         self._records, self._waiting = [], []
         try:
             batch = predict(to_columns(records), served_model(self._holder))
-        # Whatever it is, those who wait must hear of it.
+        # Every waiting request must get the error, whatever it is.
         except Exception as error:
             for _, future in waiting:
                 if not future.done():
@@ -54,7 +57,7 @@ class Batcher:
         end = 0
         for rows, future in waiting:
             start, end = end, end + rows
-            # A client that left has cancelled its future.
+            # The future of a client that left is cancelled.
             if not future.done():
                 share = slice(start, end)
                 future.set_result(

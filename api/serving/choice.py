@@ -1,18 +1,17 @@
-"""Which version to serve, chosen from what Redis, the store and this process know.
+"""The choice of the version to serve, from what Redis, the store and this process know.
 
-Does no I/O: the watcher reads, asks, and acts on the answers.
+The functions do no I/O: the watcher reads, asks them, and acts on their answers.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from api import limits
 from shared.versions.manifest import Manifest
 from shared.versions.version_key import Reading
 
-RETRY_REFUSED_SECONDS = 5.0
-
 
 def named(reading: Reading, served: str | None) -> str | None:
-    """Return the version that the key names, unless it is served already."""
+    """Return the version that the key names; None if the version is served or the key missing."""
     return None if reading.version == served else reading.version
 
 
@@ -29,8 +28,8 @@ def stored(current: str | None, manifests: Iterable[Manifest]) -> Iterator[str]:
 
 
 def may_be_tried(version: str, refused_at: Mapping[str, float], now: float) -> bool:
-    """Return whether `version` was never refused, or long enough ago to be mended since."""
-    return version not in refused_at or now >= refused_at[version] + RETRY_REFUSED_SECONDS
+    """Return whether `version` was never refused, or was refused long enough ago to be mended."""
+    return version not in refused_at or now >= refused_at[version] + limits.REFUSED_VERSION_SECONDS
 
 
 def to_put_back(reading: Reading, served: str | None) -> str | None:

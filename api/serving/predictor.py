@@ -1,4 +1,4 @@
-"""From the body of a request to the body of its answer, on the model that is served."""
+"""Predictions: from the body of a request to the body of its answer."""
 
 from dataclasses import dataclass
 
@@ -13,22 +13,19 @@ from shared.errors import TooManyRows
 from shared.schema.columns import Columns
 from shared.schema.decoder import count, decode
 
-INLINE_BYTES = 64 * 1024
-"""A body up to this size, about 600 records, is predicted on the event loop: 0.7 ms during which
-nobody else is served. A longer one goes to a thread, which costs 0.1 ms more."""
-
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """What one model answered for the records of one request, in the order given."""
+    """The answers of one model to the records of one request, in the same order."""
 
     version: str
     labels: NDArray[np.int64]
-    """The more probable label, of shape (rows,)."""
+    """The more probable label of each record, of shape (rows,)."""
     probabilities: NDArray[np.float32]
-    """Of label 1, of shape (rows,)."""
+    """The probability of label 1, of shape (rows,)."""
 
     def json(self) -> bytes:
+        """Return the body of the answer."""
         answer = {
             "predictions": self.labels,
             "probabilities": self.probabilities,
@@ -38,18 +35,20 @@ class Predicted:
 
 
 def predict(columns: Columns, served: ServedModel) -> Predicted:
-    """Checked columns -> predictions. Does no I/O."""
+    """Predict for checked columns. Does no I/O."""
     labels, probabilities = served.model.predict(columns)
     metrics.PREDICTED.note(labels, probabilities)
     return Predicted(served.version, labels, probabilities)
 
 
 def records(body: bytes, max_rows: int) -> list[msgspec.Struct]:
-    """A JSON list of records, decoded and checked.
+    """Decode and check a JSON list of records.
 
-    Raises one of `REFUSED`, or TooManyRows before anything is made of the records.
+    Raises:
+        TooManyRows: The list has more than `max_rows` records. None of them has been decoded.
+        REFUSED: The decoder does not accept the body.
     """
-    # At least as many as there are records, and counted in no time.
+    # A record has one brace or more, and counting braces takes no time.
     if body.count(b"{") > max_rows:
         rows = count(body)
         if rows > max_rows:
@@ -58,7 +57,8 @@ def records(body: bytes, max_rows: int) -> list[msgspec.Struct]:
 
 
 def too_many_rows(rows: int, max_rows: int) -> TooManyRows:
+    """Return the error for a request of `rows` rows."""
     return TooManyRows(
-        f"the request has {rows} rows, and {max_rows} are the most that one may have; "
-        "send them in several requests, or raise LIFEBOAT_MAX_ROWS"
+        f"expected at most {max_rows} rows in a request, got {rows}; send them in several "
+        "requests, or raise LIFEBOAT_MAX_ROWS"
     )

@@ -1,4 +1,4 @@
-"""Which version each API process serves, as the processes themselves say."""
+"""The replicas: which version each API process serves, as the processes themselves report it."""
 
 import os
 import socket
@@ -7,20 +7,16 @@ from typing import Any
 
 import redis
 
+from api import limits
 from shared.runtime import redis_keys
 
-EXPIRES_SECONDS = 10
-"""A process that was killed is listed for so long."""
-
-_RENEW_SECONDS = 3.0
 _KEYS_AT_ONCE = 1000
 
 
 class Replicas:
-    """What this process serves, noted in Redis, and what all of them have noted there, over all
-    hosts that share it.
+    """The list in Redis of what each API process serves, over all hosts that share the server.
 
-    Raises redis.RedisError from every method when Redis does not answer.
+    Every method raises redis.RedisError when Redis does not answer.
     """
 
     def __init__(self, client: redis.Redis) -> None:
@@ -30,25 +26,28 @@ class Replicas:
         self._renew_at = 0.0
 
     def note(self, version: str | None) -> None:
-        """To be called once a second, and after each swap; writes where that is needed."""
+        """Note that this process serves `version`.
+
+        Call it once a second and after each swap; it writes to Redis only if it must.
+        """
         now = time.monotonic()
         if version != self._noted or now >= self._renew_at:
-            self._redis.set(self._key, version or "", ex=EXPIRES_SECONDS)
-            self._noted, self._renew_at = version, now + _RENEW_SECONDS
+            self._redis.set(self._key, version or "", ex=limits.REPLICA_EXPIRES_SECONDS)
+            self._noted, self._renew_at = version, now + limits.REPLICA_RENEW_SECONDS
 
     def leave(self) -> None:
-        """This process is about to end."""
+        """Remove this process from the list, because it is about to end."""
         self._redis.delete(self._key)
 
     def versions(self) -> dict[str, str | None]:
-        """Process (`<host>:<pid>`) -> the version that it serves; sorted by process."""
+        """Return the version that each process (`<host>:<pid>`) serves, sorted by process."""
         found = self._redis.scan_iter(f"{redis_keys.PROCESS_PREFIX}*", count=_KEYS_AT_ONCE)
-        # A scan may meet a key twice.
+        # A scan may return a key twice.
         keys = sorted({*found})
         versions: Any = self._redis.mget(keys) if keys else []
         return {
             key.removeprefix(redis_keys.PROCESS_PREFIX): version or None
             for key, version in zip(keys, versions, strict=True)
-            # It may have expired since.
+            # The key may have expired since the scan.
             if version is not None
         }

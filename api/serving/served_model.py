@@ -15,7 +15,7 @@ class ServedModel:
 
 
 class ServedModelHolder:
-    """The one place that says what this process serves; set by the watcher, read by requests."""
+    """Holds the model that this process serves; set by the watcher, read by requests."""
 
     def __init__(self) -> None:
         self.current: ServedModel | None = None
@@ -27,11 +27,15 @@ class ServedModelHolder:
 
 
 def served_model(holder: ServedModelHolder) -> ServedModel:
-    """Raises NoModelYet."""
+    """Return the model that is served.
+
+    Raises:
+        NoModelYet: The process serves no model yet.
+    """
     served = holder.current
     if served is None:
         raise NoModelYet(
-            "there is no model to predict with yet. The first one is trained when the worker "
-            "starts; GET /jobs shows how far it is, PUT /run-pipeline starts a run"
+            "this process serves no model yet. The worker trains the first model when it starts; "
+            "GET /jobs shows how far the run is, and PUT /run-pipeline starts a run"
         )
     return served

@@ -1,4 +1,4 @@
-"""Follows the version key: loads, verifies and warms up a version, then swaps it in."""
+"""The watcher: follows the version key, and swaps in the version that it names."""
 
 import logging
 import threading
@@ -20,7 +20,10 @@ log = logging.getLogger(__name__)
 
 
 class Watcher:
-    """`watch` runs in a thread of each API process; whatever goes wrong, what is served stays."""
+    """Keeps the holder at the chosen version: loads, verifies and warms it up, then swaps it in.
+
+    `watch` runs in a thread of each API process. Whatever goes wrong, the served version stays.
+    """
 
     def __init__(
         self,
@@ -39,17 +42,18 @@ class Watcher:
         self.redis_answers = False
 
     def wait_for_first_look(self, timeout_seconds: float) -> None:
-        """Until the version to start with is loaded, or there is none."""
+        """Wait until the first version is loaded, or known not to exist."""
         self._looked.wait(timeout_seconds)
 
     def watch(self, stop: threading.Event) -> None:
+        """Follow the version key until `stop` is set."""
         for reading in self._version_key.follow(stop):
             try:
                 self._heed(reading)
             except redis.RedisError as error:
                 log.debug("Redis does not answer: %s", error)
             self._looked.set()
-            # After the swap, which waits for nothing; and not where it would take the time-out.
+            # After the swap, which must not wait; and not while a call would take the time-out.
             if reading.redis_answers:
                 with suppress(redis.RedisError):
                     self._replicas.note(self._holder.version)
@@ -73,20 +77,22 @@ class Watcher:
             log.info("the version key was missing; put back", extra={"model_version": missing})
 
     def _serve_first(self, versions: Iterable[str]) -> None:
-        """Swaps to the first version that loads."""
+        """Swap to the first version that loads."""
         for version in versions:
             now = time.monotonic()
             if choice.may_be_tried(version, self._refused_at, now) and self._swap(version, now):
                 return
 
     def _swap(self, version: str, now: float) -> bool:
-        """Loads a version and swaps it in; False if it is refused."""
+        """Load a version and swap it in; return False if the version is refused."""
         before = self._holder.version or "no model"
         try:
             manifest, model = self._models.load(version)
         except (VersionNotFound, VersionNotServable) as error:
             if version not in self._refused_at:
-                log.error("refused: %s. %s stays", error, before, extra={"model_version": version})
+                log.error(
+                    "refused: %s. Still served: %s", error, before, extra={"model_version": version}
+                )
                 metrics.SWAP_FAILURES.inc()
             self._refused_at[version] = now
             return False

@@ -1,4 +1,4 @@
-"""Counts predictions in bulk: one by one it would cost as much as the predictions do."""
+"""Counting in bulk, because counting one by one would cost as much as predicting does."""
 
 import threading
 from collections import deque
@@ -9,21 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import Counter, Histogram
 
-_FLUSH_SECONDS = 0.5
-"""A process that is killed loses the count of so much time."""
-_MOST_ROWS = 1000
-"""A call with more is counted at once, so that what waits stays small."""
+from api import limits
 
 
 class BulkHistogram(Histogram):
-    """prometheus_client's own, whose `observe` takes one value, and 3 us for it."""
+    """A histogram that takes many values at once; `observe` takes one value, in 3 us."""
 
     def observe_all(self, values: NDArray[np.floating[Any]]) -> None:
-        """Values of shape (n,). One that equals a bound counts as below it, as in `observe`."""
-        # In the precision of the values: the number that is shown as 0.1 must equal that bound.
+        """Count values of shape (n,). As in `observe`, a value on a bound counts as below it."""
+        # In the precision of the values: a value that is shown as 0.1 must equal the bound 0.1.
         bounds = np.array(self._upper_bounds, values.dtype)
         counts = np.bincount(np.searchsorted(bounds, values), minlength=len(bounds))
-        # Not strict: a value that is no number sorts behind the last bound, and is in no bucket.
+        # Not strict: NaN sorts behind the last bound, and is in no bucket.
         for bucket, count in zip(self._buckets, counts.tolist(), strict=False):
             if count:
                 bucket.inc(count)
@@ -31,7 +28,7 @@ class BulkHistogram(Histogram):
 
 
 class PredictionCounts:
-    """The metrics of what is predicted, which take what was noted twice a second."""
+    """Counts what is predicted: notes each call of the model, and fills the metrics later."""
 
     def __init__(self, rows: Counter, by_label: Counter, probabilities: BulkHistogram) -> None:
         self._rows = rows
@@ -40,18 +37,18 @@ class PredictionCounts:
         self._waiting: deque[tuple[NDArray[np.int64], NDArray[np.float32]]] = deque()
 
     def note(self, labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> None:
-        """One call of the model: labels 0 and 1, and the probabilities of 1, of shape (rows,).
+        """Note one call of the model: labels 0 and 1, and probabilities of 1, of shape (rows,).
 
-        From any thread; they must not be changed afterwards.
+        Any thread may call it. The arrays must not be changed afterwards.
         """
         self._waiting.append((labels, probabilities))
-        if len(labels) > _MOST_ROWS:
+        if len(labels) > limits.COUNTED_ROWS:
             self.flush()
 
     def flush(self) -> None:
-        """Puts into the metrics what was noted until now. From any thread."""
+        """Count in the metrics what was noted until now. Any thread may call it."""
         taken = []
-        # Taken one by one, because others append and flush meanwhile.
+        # One by one, because other threads append and flush meanwhile.
         with suppress(IndexError):
             while True:
                 taken.append(self._waiting.popleft())
@@ -65,6 +62,6 @@ class PredictionCounts:
         self._probabilities.observe_all(np.concatenate([values for _, values in taken]))
 
     def keep_flushing(self, stop: threading.Event) -> None:
-        """A duty: another process may be the one that is asked for the metrics."""
-        while not stop.wait(_FLUSH_SECONDS):
+        """Flush until `stop` is set: a duty, because any process may be asked for the metrics."""
+        while not stop.wait(limits.COUNT_SECONDS):
             self.flush()

@@ -1,7 +1,7 @@
-"""The text of `/metrics`, right over all processes of this host, whichever of them answers.
+"""The text of `/metrics`: the same over all processes of this host, whichever answers.
 
-What they count is in files of prometheus_client's and is added up. The rest is read when it is
-asked for: from Redis, from /proc, and from what each process says that it serves.
+The counts of the processes are in files of prometheus_client's, and are added up. Everything else
+is read at each scrape: from Redis, from /proc, and from what each process reports to serve.
 """
 
 import os
@@ -22,7 +22,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class _Read(Collector):
-    """What is not counted but read."""
+    """Metrics that are read at the scrape, not counted."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = list(families)
@@ -32,7 +32,10 @@ class _Read(Collector):
 
 
 def exposition(served_version: str | None, jobs: JobStatistics | None) -> bytes:
-    """`served_version` is this process's; `jobs` is None while Redis does not tell."""
+    """Return the text of `/metrics`.
+
+    `served_version` is what this process serves. `jobs` is None while Redis does not answer.
+    """
     metrics.PREDICTED.flush()
     counted, read = REGISTRY, CollectorRegistry()
     shared = process_files.folder()
@@ -85,14 +88,16 @@ def _of_jobs(jobs: JobStatistics | None) -> Iterator[Metric]:
 
 
 def _living(shared: Path) -> set[int]:
-    """The ids of the API's processes. What others have left of their gauges and notes is removed:
-    one that was killed cannot take them back. Its counts stay, as they must."""
+    """Return the ids of the API's living processes, and remove the gauges and notes of the dead.
+
+    A process that was killed cannot remove its own. Its counts stay: they are part of the totals.
+    """
     pids = {int(path.stem.rpartition("_")[2]) for path in shared.glob("gauge_live*_*.db")}
     pids |= process_files.noted(shared).keys()
     living = {pid for pid in pids if _is_alive(pid)}
     for pid in pids - living:
         process_files.forget(shared, pid)
-        # Another process may be removing them, too.
+        # Another process may be removing them at the same time.
         with suppress(FileNotFoundError):
             multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
     return living
@@ -109,7 +114,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _resident_bytes(pid: int) -> int | None:
-    """None where there is no /proc, or no such process any more."""
+    """Return the resident memory of a process; None without /proc, or if the process has ended."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
     except (OSError, IndexError):

@@ -1,7 +1,7 @@
-"""What the API counts, for Prometheus.
+"""The metrics that the API counts, for Prometheus.
 
-Each process keeps its numbers in files (`PROMETHEUS_MULTIPROC_DIR`, set by `api/__main__.py`), and
-whichever answers `/metrics` adds them up (`exposition`).
+Each process keeps its numbers in files (`PROMETHEUS_MULTIPROC_DIR`, set by `api/__main__.py`). The
+process that answers `/metrics` adds them up (`exposition`).
 """
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -40,7 +40,8 @@ SWAP_SECONDS = Histogram(
     "From learning which version to serve to serving it: read, checked, loaded and warmed up.",
     buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
-# No label for the version: a process that is gone would keep a series for each it ever served.
+# Without a label for the version: a process that has ended would keep a series for each version
+# that it ever served.
 MODEL_CREATED = Gauge(
     "lifeboat_served_model_created_timestamp_seconds",
     "When the served model was made: the oldest over all processes.",
@@ -52,6 +53,6 @@ REDIS_UP = Gauge(
     multiprocess_mode="livemin",
 )
 
-# From the start, so that a rate sees the first of each.
+# From the start, so that a rate counts the first prediction of each label.
 for label in ("0", "1"):
     PREDICTIONS.labels(label)

@@ -1,8 +1,8 @@
-"""Which version each API process of this host serves.
+"""The files in which each API process of this host notes the version that it serves.
 
 A gauge with the version as its label would keep a series, in a file that grows, for each version
-that a process has ever served. So each notes the one it serves in a small file of its own, beside
-those of prometheus_client; whichever process is asked reads them all.
+that a process has ever served. Instead, each process notes its version in a small file of its own,
+beside the files of prometheus_client. The process that answers `/metrics` reads all of them.
 """
 
 import logging
@@ -14,34 +14,34 @@ log = logging.getLogger(__name__)
 
 
 def folder() -> Path | None:
-    """Where all processes of this API keep their numbers; None for one that stands alone."""
+    """Return the folder of the files of all processes; None for a process that stands alone."""
     path = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     return Path(path) if path else None
 
 
 def note(folder: Path, version: str) -> None:
-    """This process serves `version` from now on."""
+    """Note that this process serves `version` from now on."""
     new = _new(folder, os.getpid())
     try:
         new.write_text(version)
-        # Whoever reads the file gets the old name or the new, whole.
+        # A reader gets the old name or the new name, whole.
         new.replace(_file(folder, os.getpid()))
     except OSError as error:
-        log.warning("lifeboat_model_info stays as it was: %s", error)
+        log.warning("lifeboat_model_info does not show the served version: %s", error)
 
 
 def noted(folder: Path) -> dict[int, str]:
-    """Process id -> the version that it noted; also of processes that have died since."""
+    """Return the version that each process noted, by process id; dead processes included."""
     found = {}
     for path in folder.glob("serves_*"):
-        # Another process may have found it dead, and been quicker.
+        # Another process may have removed the file of a dead process meanwhile.
         with suppress(FileNotFoundError):
             found[int(path.name.removeprefix("serves_"))] = path.read_text()
     return found
 
 
 def forget(folder: Path, pid: int) -> None:
-    """That process is dead."""
+    """Remove the files of a dead process."""
     _file(folder, pid).unlink(missing_ok=True)
     _new(folder, pid).unlink(missing_ok=True)
 

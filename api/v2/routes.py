@@ -6,6 +6,7 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Path, Request, Response
 
+from api import limits
 from api.dependencies import HolderDep, State
 from api.http.responses import BytesResponse, refuse_encoded
 from api.schemas.documented import BAD_TENSORS, BODY_V2, BUSY_V2, NO_MODEL_V2, NOT_SERVED, PREDICTED
@@ -19,7 +20,7 @@ from api.schemas.open_inference import (
     TensorMetadata,
 )
 from api.schemas.parameters import VersionName
-from api.serving.predictor import INLINE_BYTES, predict
+from api.serving.predictor import predict
 from api.serving.served_model import ServedModel, served_model
 from api.v2.messages import EXAMPLE, HEADER_LENGTH, INPUTS, MODEL_NAME, OUTPUTS, read, written
 from shared.errors import BadTensors, ModelNotFound
@@ -149,7 +150,7 @@ async def _inferred(request: Request, served: ServedModel) -> Response:
     state: State = request.scope["state"]
     asked = (body, request.headers.get(HEADER_LENGTH), state["settings"].max_rows, served)
     try:
-        if len(body) <= INLINE_BYTES:
+        if len(body) <= limits.INLINE_BYTES:
             return _infer(*asked)
         return await to_thread.run_sync(_infer, *asked, limiter=state["predict_limiter"])
     except BadTensors:

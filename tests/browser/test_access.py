@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.support.processes import ROOT, Api
+from tests.support.processes import ROOT, RUN_SECONDS, Api
 
 _SECTIONS = ["predict", "train", "models"]
 _RULES = {
@@ -22,7 +22,9 @@ def _open(page: Page, api: Api, section: str) -> None:
     page.goto(f"{api.url}/#{section}")
     expect(page.get_by_role("heading", name=section.capitalize(), level=1)).to_be_visible()
     expect(page.locator("#status")).to_contain_text("Redis")
-    page.wait_for_load_state("networkidle")
+    expect(page.locator("main")).not_to_contain_text("Loading")
+    shown = {"predict": ".fields select", "train": "td", "models": ".facts"}
+    expect(page.locator(f"main {shown[section]}").first).to_be_attached()
 
 
 def _fill(page: Page, section: str) -> None:
@@ -38,7 +40,7 @@ def _fill(page: Page, section: str) -> None:
         expect(page.locator(".answer meter")).to_be_visible()
     if section == "train":
         page.get_by_role("button", name="Start a run").click()
-        expect(page.locator(".outcome table")).to_be_visible()
+        expect(page.locator(".outcome table")).to_be_visible(timeout=1000 * RUN_SECONDS)
     if section == "models":
         page.get_by_label("Compare with").select_option(index=1)
         expect(page.locator(".difference").first).to_be_visible()

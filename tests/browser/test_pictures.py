@@ -2,14 +2,13 @@
 
 import csv
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Visit
-from tests.support.processes import Api, Stack, wait_for
+from tests.browser.conftest import VisitOf, wait_for_first_version
+from tests.support.processes import RUN_SECONDS, Api, Stack
 from tests.support.versions import TRAINING_DATA
 
 _TABLE = "data/titanic.csv"
@@ -29,21 +28,21 @@ def _write_table(path: Path, rows: int, *, wrong: int = 0) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def trained(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Api:
     folder = tmp_path_factory.mktemp("pictures")
     table = folder / _TABLE
     table.parent.mkdir()
     _write_table(table, 250)
     stack = Stack(folder, training_data=_TABLE)
+    request.addfinalizer(stack.end)
     stack.start_worker()
     api = stack.start_api(processes=2)
-    wait_for(lambda: api.http.get("/health/ready").status_code == 200, seconds=60)
+    wait_for_first_version(api)
     for rows, wrong in [(400, 0), (550, 0), (700, 150), (700, 0), (891, 0)]:
         _write_table(table, rows, wrong=wrong)
-        api.http.put("/run-pipeline", headers={"X-Requested-By": "nightly"}).raise_for_status()
-        api.wait_for_end(api.run_pipeline())
-    yield api
-    stack.end()
+        asked = api.http.put("/run-pipeline", headers={"X-Requested-By": "nightly"})
+        api.wait_for_end(asked.raise_for_status().json()["job_id"])
+    return api
 
 
 def _predict(page: Page) -> None:
@@ -57,7 +56,7 @@ def _predict(page: Page) -> None:
 
 def _train(page: Page) -> None:
     page.get_by_role("button", name="Start a run").click()
-    expect(page.locator(".outcome table")).to_be_visible()
+    expect(page.locator(".outcome table")).to_be_visible(timeout=1000 * RUN_SECONDS)
     expect(page.get_by_role("cell", name="nightly").first).to_be_visible()
 
 
@@ -82,16 +81,12 @@ def _models(page: Page) -> None:
     ],
 )
 def test_a_picture_is_taken(
-    browser: Browser, trained: Api, pictures: Path, name: str, dark: bool, size: dict[str, int]
+    visit_of: VisitOf, trained: Api, pictures: Path, name: str, dark: bool, size: dict[str, int]
 ) -> None:
-    visit = Visit(trained.url)
     section = {"phone": "predict"}.get(name, name.partition("-")[0])
-    page = browser.new_page(
-        viewport={"width": size["width"], "height": size["height"]},
-        color_scheme="dark" if dark else "light",
-        reduced_motion="reduce",
-    )
-    visit.watch(page)
+    scheme = "dark" if dark else "light"
+    visit = visit_of(trained, viewport=size, color_scheme=scheme, reduced_motion="reduce")
+    page = visit.page
     page.goto(f"{trained.url}/#{section}")
     expect(page.locator("#status")).to_contain_text("Redis")
     {"predict": _predict, "train": _train, "models": _models}[section](page)
@@ -99,6 +94,4 @@ def test_a_picture_is_taken(
     page.evaluate(f"window.scrollTo(0, {500 if size == _PHONE else 0})")
     pictures.mkdir(exist_ok=True)
     taken = page.screenshot(path=pictures / f"{name}.png")
-    page.close()
     assert len(taken) < _LARGEST_BYTES
-    assert visit.complaints == []

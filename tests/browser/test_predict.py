@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Visit
+from tests.browser.visit import Visit
 from tests.support.processes import Api
 
 _ALL = {"Age": "38", "Pclass": "1", "SibSp": "1", "Parch": "0", "Fare": "71.28"}
@@ -45,6 +45,7 @@ def test_one_record_is_answered_as_the_api_answers(page: Page, api: Api) -> None
     expect(answer).to_contain_text(f"{100 * expected['probabilities'][0]:.1f} %")
     expect(answer.get_by_role("link")).to_have_text(expected["model_version"])
     meter = answer.get_by_role("meter")
+    expect(meter).to_be_visible()
     assert float(str(meter.get_attribute("value"))) == expected["probabilities"][0]
 
 
@@ -53,7 +54,7 @@ def test_the_form_has_what_the_schema_has(page: Page, api: Api) -> None:
     schema = api.http.get("/openapi.json").json()
     body = schema["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
     names = list(body["schema"]["items"]["properties"])
-    assert page.locator(".fields label").all_text_contents() == names
+    expect(page.locator(".fields label")).to_have_text(names)
 
 
 def test_what_is_wrong_is_said_at_its_field(page: Page, api: Api, visit: Visit) -> None:
@@ -63,7 +64,7 @@ def test_what_is_wrong_is_said_at_its_field(page: Page, api: Api, visit: Visit) 
     page.get_by_role("button", name="Predict").click()
     age = page.get_by_label("Age", exact=True)
     expect(age).to_have_accessible_description(
-        "Years, may be fractional. 0 to 120 “a lot” is no number"
+        "Years, may be fractional. 0 to 120 expected a number, got “a lot”"
     )
     expect(age).to_be_focused()
     age.fill("121")
@@ -90,9 +91,8 @@ def test_a_file_comes_back_whole_with_what_was_predicted(
     expect(card).to_contain_text("count as not known: Pclass, SibSp, Parch, Fare.")
     # The name is shown as it is, and is no element.
     expect(card.get_by_role("cell", name="<img").first).to_be_visible()
-    assert page.locator("td img").count() == 0
-    shown = card.locator("tbody tr").count()
-    assert shown == 100
+    expect(page.locator("td img")).to_have_count(0)
+    expect(card.locator("tbody tr")).to_have_count(100)
     back = _downloaded(page)
     assert [[row[name] for name in header] for row in back] == rows
     asked: list[dict[str, object]] = [
@@ -133,9 +133,9 @@ def test_a_file_that_cannot_be_used_says_why(page: Page, api: Api, tmp_path: Pat
     for name, text, words in [
         ("empty.csv", "", "the file is empty"),
         ("none.csv", "Age,Fare\n1,2\n", "the column Sex is missing"),
-        ("twice.csv", "Sex,Sex\nmale,male\n", "the column Sex is there twice"),
+        ("twice.csv", "Sex,Sex\nmale,male\n", "the header names the column Sex twice"),
         ("open.csv", 'Sex,Name\nmale,"Jim\n', "line 2: a quotation mark is never closed"),
-        ("long.csv", "Sex\nmale,1\n", "line 2 has 2 cells, and the header 1"),
+        ("long.csv", "Sex\nmale,1\n", "line 2: expected 1 cells as in the header, got 2"),
     ]:
         (tmp_path / name).write_text(text)
         page.locator("#csv-file").set_input_files(tmp_path / name)

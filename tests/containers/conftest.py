@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 
+from tests.support import artifacts
 from tests.support.processes import ROOT, Api, clean_environment, free_port
 
 BASE_IMAGE = "python:3.13-slim"
 
 
 class Compose:
-    """A project of its own; `overrides` are files beside `docker-compose.yml`, as of a user."""
+    """A project of its own; `overrides` are files beside `docker-compose.yml`, as of a user.
+
+    A test that fails keeps what its containers have logged (`artifacts`).
+    """
 
     def __init__(self, name: str, *overrides: Path) -> None:
         self.project = f"lifeboat-{name}-{os.getpid()}"
@@ -24,6 +28,7 @@ class Compose:
         self.environment: dict[str, str] = {}
         files = [ROOT / "docker-compose.yml", *overrides]
         self._files = [argument for file in files for argument in ("--file", str(file))]
+        self._last_words: str | None = None
 
     def __call__(self, *arguments: str, check: bool = True) -> str:
         result = subprocess.run(
@@ -45,10 +50,40 @@ class Compose:
     def client(self) -> Api:
         return Api(f"http://127.0.0.1:{self.port}")
 
+    def down(self, *arguments: str) -> None:
+        """Take the project down; its logs go with it, so they are read before."""
+        self._last_words = self._said()
+        self(*arguments, "down", "--volumes", "--remove-orphans", check=False)
+
+    def has_ended(self) -> bool:
+        return self._last_words is not None
+
+    def keep(self, folder: Path) -> None:
+        (folder / f"{self.project}.log").write_text(self._last_words or self._said())
+
+    def _said(self) -> str:
+        every = ("--profile", "*")
+        return "\n".join(
+            [
+                self(*every, "ps", "--all", check=False),
+                self(*every, "logs", "--no-color", "--timestamps", check=False),
+            ]
+        )
+
     def inspect(self, service: str) -> dict[str, Any]:
         container = self("ps", "--all", "--quiet", service).split()[0]
         found: list[dict[str, Any]] = json.loads(docker("inspect", container))
         return found[0]
+
+
+# The first test of a project waits for its images to be built.
+_TIMEOUT_SECONDS = 900
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(_TIMEOUT_SECONDS))
 
 
 def docker(*arguments: str) -> str:
@@ -78,11 +113,12 @@ def engine() -> None:
 @contextmanager
 def up(compose: Compose) -> Iterator[Compose]:
     """The product as `docker compose up --build --wait` brings it up."""
+    artifacts.keep_of(compose)
     try:
         compose("up", "--build", "--detach", "--wait")
         yield compose
     finally:
-        compose("down", "--volumes", "--remove-orphans", check=False)
+        compose.down()
 
 
 @pytest.fixture(scope="session")

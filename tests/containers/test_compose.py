@@ -35,6 +35,16 @@ def test_a_version_brings_its_plots_though_its_worker_may_write_nearly_nowhere(a
         assert b"</svg>" in answer.content
 
 
+def test_a_run_is_started_and_watched_from_the_workers_container(
+    compose: Compose, api: Api
+) -> None:
+    url = "http://api:8000"
+    command = ("python", "-m", "cli.retrain", "--url", url, "--follow")
+    said = compose("exec", "-T", "worker", *command)
+    assert f" at {url}\n" in said
+    assert f"promoted: {api.http.get('/models').json()['versions'][0]['model_version']} " in said
+
+
 def test_an_api_restarted_without_redis_predicts_with_what_was_chosen(
     compose: Compose, api: Api
 ) -> None:

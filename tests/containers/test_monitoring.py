@@ -16,7 +16,8 @@ import httpx2 as httpx
 import pytest
 
 from tests.containers.conftest import BASE_IMAGE, Compose
-from tests.support.processes import ROOT, free_port, http_client, wait_for
+from tests.support import artifacts
+from tests.support.processes import ROOT, RUN_SECONDS, free_port, http_client, wait_for
 
 SERVICES = ["prometheus", "grafana", "flower"]
 API_KEY = "sesame"
@@ -170,6 +171,7 @@ class Watching:
         project = self.compose.project
         self.compose = Compose("monitoring-test", *overrides)
         assert self.compose.project == project
+        artifacts.keep_of(self.compose)
         self.compose.environment = environment
         services = ["redis-password", "redis", "api", "prometheus"]
         self.compose(
@@ -194,9 +196,7 @@ class Watching:
         return self.healths() == [("up", ""), ("up", "")]
 
     def end(self) -> None:
-        self.compose(
-            *("--profile", "monitoring", "down", "--volumes", "--remove-orphans"), check=False
-        )
+        self.compose.down("--profile", "monitoring")
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +218,7 @@ def test_prometheus_finds_every_api_container_and_has_its_key(
     watching: Watching, key: str | None, in_file: bool
 ) -> None:
     watching.start(key, in_file=in_file)
-    wait_for(watching.are_up, seconds=90, pause=0.5)
+    wait_for(watching.are_up, seconds=RUN_SECONDS, pause=0.5)
     for password in filter(None, [key]):
         for service in ("api", "prometheus"):
             assert password not in watching.compose("logs", service)
@@ -226,9 +226,9 @@ def test_prometheus_finds_every_api_container_and_has_its_key(
 
 def test_a_key_that_is_changed_in_its_file_is_taken_up(watching: Watching) -> None:
     watching.start(API_KEY, in_file=True)
-    wait_for(watching.are_up, seconds=90, pause=0.5)
+    wait_for(watching.are_up, seconds=RUN_SECONDS, pause=0.5)
     watching.write_key("open sesame")
     refused = "server returned HTTP status 403 Forbidden"
-    wait_for(lambda: watching.healths() == [("down", refused)] * 2, seconds=90, pause=0.5)
+    wait_for(lambda: watching.healths() == [("down", refused)] * 2, seconds=RUN_SECONDS, pause=0.5)
     watching.write_key(API_KEY)
-    wait_for(watching.are_up, seconds=90, pause=0.5)
+    wait_for(watching.are_up, seconds=RUN_SECONDS, pause=0.5)

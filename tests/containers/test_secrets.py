@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.containers.conftest import Compose, up
-from tests.support.processes import ROOT, wait_for
+from tests.support.processes import ROOT, RUN_SECONDS, wait_for
 
 API_KEY = secrets.token_hex(32)
 SIGNING_KEY = secrets.token_hex(32)
@@ -77,5 +77,6 @@ def test_a_rolling_restart_takes_up_a_key_that_was_changed(with_keys: Compose, k
     (keys / "api-key").write_text(new_key)
     assert _run_pipeline(with_keys, new_key) == 403
     with_keys("kill", "--signal", "HUP", "api")
-    wait_for(lambda: with_keys("logs", "api").count("Finished server process") == 2, seconds=120)
+    ended = "Finished server process"
+    wait_for(lambda: with_keys("logs", "api").count(ended) == 2, seconds=RUN_SECONDS)
     assert [_run_pipeline(with_keys, key) for key in (API_KEY, new_key)] == [403, 202]

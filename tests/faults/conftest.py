@@ -8,7 +8,7 @@ from benchmarks.results import write_section
 from shared.runtime.redis_keys import VERSION
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
-from tests.support.processes import ROOT, Api, Stack
+from tests.support.processes import ROOT, RUN_SECONDS, Api, Stack
 from tests.support.versions import publish
 
 FIGURES = ROOT / "benchmarks" / "faults.md"
@@ -56,10 +56,9 @@ def figure(request: pytest.FixtureRequest, long: bool) -> Figure:
 
 
 @pytest.fixture
-def slow(stack: Stack, large_table: str) -> Stack:
-    """A stack with a model already, whose runs last for some seconds."""
+def with_model(stack: Stack) -> Stack:
+    """A stack with a model already, so that nobody but the test asks for a run."""
     stack.redis.client.set(VERSION, publish(stack.models_dir, roc_auc=0.5))
-    stack.settings["training_data"] = large_table
     return stack
 
 
@@ -69,7 +68,7 @@ def versions_of(stack: Stack, job_id: str) -> list[str]:
 
 
 def assert_done_once(
-    stack: Stack, api: Api, job_id: str, *, attempts: int, seconds: float = 90.0
+    stack: Stack, api: Api, job_id: str, *, attempts: int, seconds: float = RUN_SECONDS
 ) -> str:
     """Waits so long for the end of a job; the version it published."""
     job = api.wait_for_end(job_id, seconds=seconds)

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from shared.jobs.job import Stage
 from shared.runtime import redis_keys
 from shared.runtime.redis_keys import ACTIVE_JOB, VERSION
-from tests.support.processes import ROOT, Api, Stack, wait_for
+from tests.support.held_runs import HeldRuns
+from tests.support.processes import RUN_SECONDS, Api, Stack, wait_for
 from tests.support.versions import publish
 
 _SITECUSTOMIZE = '''
@@ -45,11 +47,12 @@ class Clock:
     """Of all processes that are started with it on their path."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir()
         self._offset = folder / "offset"
         self.set_back(timedelta(0))
         text = _SITECUSTOMIZE.format(offset=str(self._offset))
-        (folder / "sitecustomize.py").write_text(text)
+        # Before what holds runs, which is there already and loads the product's modules.
+        path = folder / "sitecustomize.py"
+        path.write_text(text + path.read_text())
 
     def set_back(self, by: timedelta) -> None:
         # Renamed into place, because it is read at any moment.
@@ -59,10 +62,8 @@ class Clock:
 
 
 @pytest.fixture
-def clock(stack: Stack, tmp_path: Path) -> Clock:
-    clock = Clock(tmp_path / "clock")
-    stack.environment["PYTHONPATH"] = f"{tmp_path / 'clock'}:{ROOT}"
-    return clock
+def clock(held_runs: HeldRuns) -> Clock:
+    return Clock(held_runs.folder)
 
 
 def _succeeded(api: Api, job_id: str, *, attempts: int) -> str:
@@ -85,22 +86,22 @@ def _beats(stack: Stack, job_id: str) -> int:
 
 
 def test_a_clock_that_jumps_back_an_hour_in_a_run_disturbs_nothing(
-    stack: Stack, clock: Clock, small_table: str, large_table: str
+    stack: Stack, clock: Clock, held_runs: HeldRuns
 ) -> None:
-    stack.settings["training_data"] = large_table
     first = publish(stack.models_dir, roc_auc=0.5)
     stack.redis.client.set(VERSION, first)
     api, worker = stack.start_api(processes=2), stack.start_worker()
 
     # Over the jump the run's heart beats on; the watches go on, too, and see its worker die.
+    held_runs.hold_at(Stage.EVALUATE)
     interrupted = api.run_pipeline()
-    api.wait_for_stage(interrupted, "evaluate")
+    wait_for(held_runs.is_any_held, seconds=RUN_SECONDS)
     clock.set_back(timedelta(hours=1))
     assert api.run_pipeline() == interrupted
     beats = _beats(stack, interrupted)
     wait_for(lambda: _beats(stack, interrupted) > beats + 1)
     worker.kill()
-    stack.settings["training_data"] = small_table
+    held_runs.let_go()
     worker = stack.start_worker()
     second = _succeeded(api, interrupted, attempts=2)
     job = api.job(interrupted)

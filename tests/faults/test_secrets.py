@@ -9,7 +9,16 @@ import pytest
 from shared.runtime.redis_client import connect
 from shared.runtime.redis_keys import VERSION
 from shared.versions.manifest import ONNX_FILE
-from tests.support.processes import ROOT, Api, Stack, clean_environment, http_client, wait_for
+from tests.support.processes import (
+    LONG_SECONDS,
+    ROOT,
+    RUN_SECONDS,
+    Api,
+    Stack,
+    clean_environment,
+    http_client,
+    wait_for,
+)
 from tests.support.versions import publish
 
 SIGNING_KEY = "signing-secret-4711"
@@ -77,7 +86,7 @@ def test_no_secret_is_logged_or_answered_whatever_goes_wrong(secured: Stack) -> 
     api = secured.start_api(processes=2)
     answers = Answers(api)
     # The first model: the unsigned one is none with a key.
-    wait_for(lambda: api.version() is not None, seconds=60)
+    wait_for(lambda: api.version() is not None, seconds=RUN_SECONDS)
     statuses = _ask_for_everything(answers)
     assert {200, 202, 401, 403, 404, 422} <= set(statuses)
 
@@ -88,7 +97,7 @@ def test_no_secret_is_logged_or_answered_whatever_goes_wrong(secured: Stack) -> 
     assert answers.ask("PUT", "/models/current", body={"model_version": unsigned}) == 409
     for folder in secured.models_dir.glob("2*"):
         (folder / ONNX_FILE).write_bytes(b"damaged")
-    wait_for(lambda: secured.redis.client.get("lifeboat:active-job") is None)
+    wait_for(lambda: secured.redis.client.get("lifeboat:active-job") is None, seconds=RUN_SECONDS)
     worker.stop()
     failing = secured.start_worker(training_data="nowhere.csv")
     assert answers.ask("PUT", "/run-pipeline") == 202
@@ -135,7 +144,7 @@ def test_no_secret_is_shown_by_a_program_that_its_settings_do_not_let_start(
         | {f"LIFEBOAT_{name}": value for name, value in variables.items()},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LONG_SECONDS,
     )
     assert done.returncode != 0
     (name,) = wrong

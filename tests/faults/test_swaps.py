@@ -9,7 +9,7 @@ import psutil
 
 from shared.runtime.redis_keys import VERSION
 from tests.faults.conftest import Figure, Times
-from tests.support.connections import Answer, Connection, clients_of, to_each_process
+from tests.support.connections import Answer, Client, Connection, clients_of, to_each_process
 from tests.support.processes import Stack, wait_for
 from tests.support.versions import publish
 
@@ -52,6 +52,10 @@ def _all_serve(connections: list[Connection], version: str) -> bool:
     return all(connection.version() == version for connection in connections)
 
 
+def _all_met(clients: list[Client], version: str) -> bool:
+    return all(client.answers and client.answers[-1].version == version for client in clients)
+
+
 def test_swaps_under_steady_load_fail_no_request_and_leave_nothing_behind(
     stack: Stack, times: Times, long: bool, figure: Figure
 ) -> None:
@@ -68,6 +72,8 @@ def test_swaps_under_steady_load_fail_no_request_and_leave_nothing_behind(
             reigns.append(Reign(version, since=time.monotonic()))
             stack.redis.client.set(VERSION, version)
             wait_for(lambda: _all_serve(connections, version))  # noqa: B023
+            # However many there are for the processor: each client meets each version.
+            wait_for(lambda: _all_met(clients, version))  # noqa: B023
             reigns[-2].until = time.monotonic()
             if swap % _FIRST_SWAPS == 0:
                 for process, sizes in memory.items():

@@ -11,7 +11,9 @@ import psutil
 import pytest
 
 from tests.support.processes import (
+    LONG_SECONDS,
     ROOT,
+    RUN_SECONDS,
     Api,
     Process,
     clean_environment,
@@ -31,12 +33,12 @@ class Running:
         return processes_of(self.models_dir)
 
     def wait_until_ready(self) -> Api:
-        wait_for(lambda: "Ready to predict" in self.make.output(), seconds=90)
+        wait_for(lambda: "Ready to predict" in self.make.output(), seconds=RUN_SECONDS)
         return Api(f"http://127.0.0.1:{self.port}", self.make)
 
     def assert_nothing_is_left(self) -> None:
         self.make.wait()
-        wait_for(lambda: not self.processes(), why=self.make.output())
+        wait_for(lambda: not self.processes(), why=self.make.output)
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def _refusal(environment: dict[str, str], *arguments: str) -> str:
         env=clean_environment() | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LONG_SECONDS,
     )
     assert result.returncode != 0
     assert "Traceback" not in result.stderr + result.stdout
@@ -126,11 +128,12 @@ def test_stopped_and_started_again_it_serves_what_was_chosen(
     running.assert_nothing_is_left()
     again = Process(["make", "run"], tmp_path / "again.log", environment, ROOT)
     try:
-        wait_for(lambda: "Ready to predict" in again.output(), seconds=90)
+        wait_for(lambda: "Ready to predict" in again.output(), seconds=RUN_SECONDS)
         assert api.version() == first != result["model_version"]
     finally:
         again.send(signal.SIGTERM)
         again.wait()
+        again.end()
         api.http.close()
 
 

@@ -198,9 +198,10 @@ def watched(
     tools: None, tmp_path_factory: pytest.TempPathFactory, tiny_table: str
 ) -> Iterator[Api]:
     stack = Stack(tmp_path_factory.mktemp("watched"), training_data=tiny_table, api_key=API_KEY)
-    publish(stack.models_dir, roc_auc=0.5)
+    version = publish(stack.models_dir, roc_auc=0.5)
     stack.start_worker()
     api = stack.start_api(processes=PROCESSES)
+    api.wait_for_version(version)
     api.http.headers["X-API-Key"] = API_KEY
     yield api
     stack.end()
@@ -258,7 +259,7 @@ def test_the_rules_are_loaded_and_each_alert_says_what_to_do(prometheus: Prometh
 
 
 def test_while_all_is_well_no_alert_is_pending(prometheus: Prometheus) -> None:
-    wait_for(lambda: prometheus.get("alerts")["alerts"] == [], seconds=60)
+    wait_for(lambda: prometheus.get("alerts")["alerts"] == [])
 
 
 def test_every_expression_names_metrics_that_exist(prometheus: Prometheus) -> None:

@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 
-from api.serving.replicas import EXPIRES_SECONDS
 from shared.runtime.redis_keys import PROCESS_PREFIX, VERSION
 from tests.support.connections import to_each_process
 from tests.support.processes import Api, Stack, http_client, wait_for
@@ -25,7 +24,7 @@ def _serving(api: Api, version: str | None) -> set[str]:
     with to_each_process(api, 2) as connections:
         names = {f"{socket.gethostname()}:{pid}" for pid in connections}
     expected = dict.fromkeys(names, version)
-    wait_for(lambda: expected.items() <= _listed(api).items(), why=f"{_listed(api)}")
+    wait_for(lambda: expected.items() <= _listed(api).items(), why=lambda: _listed(api))
     return names
 
 
@@ -46,8 +45,7 @@ def test_each_process_is_listed_with_what_it_serves_and_no_longer_than_it_lives(
     # Its connection may be with the one that was killed.
     api.http.close()
     api.http = http_client(api.url)
-    seconds = 2 * EXPIRES_SECONDS
-    wait_for(lambda: victim not in _listed(api), seconds=seconds, why="the dead one is listed")
+    wait_for(lambda: victim not in _listed(api), why="the dead one is listed")
     wait_for(lambda: len(_listed(api)) == 2, why="its successor is not listed")
     assert _serving(api, second) >= names - {victim}
 

@@ -15,8 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from shared.jobs.job import Stage
+from tests.support.held_runs import HeldRuns
 from tests.support.processes import (
+    LONG_SECONDS,
     ROOT,
+    RUN_SECONDS,
     Api,
     Process,
     Stack,
@@ -48,7 +52,7 @@ def _retrain(url: str, *arguments: str, **settings: str) -> tuple[int, str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=RUN_SECONDS,
     )
     assert "Traceback" not in result.stdout
     return result.returncode, result.stdout
@@ -61,13 +65,24 @@ def table(tmp_path: Path, small_table: str) -> Path:
 
 
 @pytest.fixture
-def served(stack: Stack, table: Path) -> Api:
+def served(stack: Stack, held_runs: HeldRuns, table: Path) -> Api:
     """One API process with a model, trained on `table`."""
     stack.settings["training_data"] = str(table)
     stack.start_worker()
     api = stack.start_api()
-    wait_for(api.version, seconds=60)
+    wait_for(api.version, seconds=RUN_SECONDS)
     return api
+
+
+@pytest.fixture
+def watcher(served: Api, held_runs: HeldRuns) -> Iterator["Watcher"]:
+    """Of a run that goes no further than its fit until it is let go."""
+    # The first run must have ended, or this would be it.
+    served.wait_for_end(served.http.get("/jobs").json()["jobs"][0]["job_id"])
+    held_runs.hold_at(Stage.FIT)
+    watcher = Watcher(served)
+    yield watcher
+    watcher.process.end()
 
 
 def test_plain_lines_where_nobody_looks_and_the_metrics_beside_the_served_ones(
@@ -114,31 +129,30 @@ def test_a_failed_run_says_what_was_wrong(served: Api, table: Path) -> None:
     assert f"failed: {table} lacks the columns" in said
 
 
-def test_a_run_that_somebody_cancels(served: Api, table: Path, large_table: str) -> None:
-    shutil.copy(large_table, table)
-    watcher = Watcher(served)
+def test_a_run_that_somebody_cancels(served: Api, held_runs: HeldRuns, watcher: "Watcher") -> None:
     served.http.delete(f"/jobs/{watcher.job_id}")
-    assert watcher.process.wait(60) == 4
+    held_runs.let_go()
+    assert watcher.process.wait() == 4
     assert "cancelled: nothing was published" in watcher.process.output()
 
 
-def test_ctrl_c_ends_the_watch_and_not_the_run(served: Api, table: Path, medium_table: str) -> None:
-    shutil.copy(medium_table, table)
-    watcher = Watcher(served)
+def test_ctrl_c_ends_the_watch_and_not_the_run(
+    served: Api, held_runs: HeldRuns, watcher: "Watcher"
+) -> None:
     assert watcher.process.stop(signal.SIGINT) == 130
     assert f"DELETE {served.url}/jobs/{watcher.job_id} cancels it" in watcher.process.output()
+    held_runs.let_go()
     assert served.wait_for_end(watcher.job_id)["status"] == "succeeded"
 
 
 def test_an_api_that_restarts_in_between_is_waited_for(
-    stack: Stack, served: Api, table: Path, medium_table: str
+    stack: Stack, served: Api, held_runs: HeldRuns, watcher: "Watcher"
 ) -> None:
-    shutil.copy(medium_table, table)
-    watcher = Watcher(served)
     served.stop()
     wait_for(lambda: "does not answer" in watcher.process.output())
     stack.start_api(port=served.port)
-    assert watcher.process.wait(90) == 0
+    held_runs.let_go()
+    assert watcher.process.wait(RUN_SECONDS) == 0
     output = watcher.process.output()
     assert "promoted: " in output
     # Resumed, not shown again from its beginning.
@@ -181,8 +195,7 @@ def test_wrong_usage(tmp_path: Path) -> None:
     assert said.startswith("lifeboat: LIFEBOAT_PORT: ")
 
 
-def test_on_a_terminal_a_bar_moves_in_place(served: Api, table: Path, medium_table: str) -> None:
-    shutil.copy(medium_table, table)
+def test_on_a_terminal_a_bar_moves_in_place(served: Api) -> None:
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
         _command("--url", served.url, "--follow"),
@@ -194,7 +207,7 @@ def test_on_a_terminal_a_bar_moves_in_place(served: Api, table: Path, medium_tab
     os.close(terminal)
     written = "".join(_read(controller))
     os.close(controller)
-    assert process.wait(10) == 0
+    assert process.wait(LONG_SECONDS) == 0
     percents = [int(found) for found in re.findall(r"(\d+)%", written)]
     assert percents == sorted(percents) and percents[-1] == 100
     assert any(0 < percent < 100 for percent in percents)
@@ -209,14 +222,14 @@ def test_on_a_terminal_a_bar_moves_in_place(served: Api, table: Path, medium_tab
 
 
 class Watcher:
-    """A run that has begun, and a process that follows it and writes to a file."""
+    """A run that is held in its fit, and a process that follows it and writes to a file."""
 
     def __init__(self, api: Api) -> None:
         log = Path.cwd() / "watcher.log"
         self.process = Process(
             _command("--url", api.url, "--follow"), log, {"PYTHONUNBUFFERED": "1"}
         )
-        wait_for(lambda: re.search(r"^evaluate$", self.process.output(), re.M), seconds=60)
+        wait_for(lambda: re.search(r"^fit$", self.process.output(), re.M), why=self.process.output)
         self.job_id = self.process.output().split()[1]
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from shared.jobs.job import Stage
 from shared.runtime.redis_keys import VERSION
 from tests.support.contract import ORIGINAL_REQUEST
+from tests.support.held_runs import HeldRuns
 from tests.support.processes import Stack, wait_for
 from tests.support.versions import TRAINING_DATA, publish
 
@@ -67,13 +69,15 @@ def test_a_worse_candidate_is_stored_but_served_only_by_force(stack: Stack, tabl
     api.wait_for_version(forced["model_version"])
 
 
-def test_force_holds_for_a_run_in_flight(stack: Stack, large_table: str) -> None:
+def test_force_holds_for_a_run_in_flight(stack: Stack, held_runs: HeldRuns) -> None:
     stack.redis.client.set(VERSION, publish(stack.models_dir, roc_auc=0.99))
-    stack.start_worker(training_data=large_table)
+    stack.start_worker()
     api = stack.start_api()
+    held_runs.hold_at(Stage.FIT)
     job_id = api.run_pipeline()
-    api.wait_for_stage(job_id, "fit")
+    wait_for(held_runs.is_any_held)
     assert api.run_pipeline(force=True) == job_id
+    held_runs.let_go()
     result = api.wait_for_end(job_id)["result"]
     assert isinstance(result, dict)
     assert result["outcome"] == "promoted"
@@ -149,6 +153,8 @@ def _file_server(folder: Path) -> Iterator[str]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from api.app import create_app
 from api.v2.messages import MODEL_NAME as NAME
 from shared.settings import Settings
-from tests.support.processes import Api, Stack
+from tests.support.processes import LONG_SECONDS, Api, Stack
 from tests.support.versions import publish
 
 KEY = "sesame"
@@ -34,8 +34,9 @@ CALLS = [
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """With a model, with Redis, and without a worker: nothing that is asked for is trained."""
     stack = Stack(tmp_path_factory.mktemp("asked"), api_key=KEY)
-    publish(stack.models_dir)
+    version = publish(stack.models_dir)
     api = stack.start_api()
+    api.wait_for_version(version)
     api.http.headers["X-API-Key"] = KEY
     yield api
     stack.end()
@@ -59,7 +60,7 @@ def test_a_call_is_answered_as_documented(api: Api, label: str, mode: Generation
             base_url=api.url,
             headers={"X-API-Key": KEY},
             excluded_checks=excluded,
-            timeout=10,
+            timeout=LONG_SECONDS,
         )
 
     ask()
@@ -85,6 +86,6 @@ def test_what_is_there_is_answered_as_documented(api: Api) -> None:
         case = OPERATIONS[label].Case(
             path_parameters=path, body=body, media_type="application/json"
         )
-        answer = case.call(base_url=api.url, headers={"X-API-Key": KEY}, timeout=10)
+        answer = case.call(base_url=api.url, headers={"X-API-Key": KEY}, timeout=LONG_SECONDS)
         assert answer.status_code == status, label
         case.validate_response(answer)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from shared.runtime.redis_keys import VERSION
-from tests.support.processes import Api, Stack
+from tests.support.processes import LONG_SECONDS, Api, Stack
 from tests.support.versions import publish
 
 ONE = b'[{"Sex": "male"}]'
@@ -31,7 +31,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 @contextlib.contextmanager
 def connection(api: Api) -> Iterator[socket.socket]:
     host, _, port = api.url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=30) as client:
+    with socket.create_connection((host, int(port)), timeout=LONG_SECONDS) as client:
         yield client
 
 
@@ -111,7 +111,12 @@ def test_a_client_that_asks_first_may_send(api: Api) -> None:
     request = post(ONE, b"Expect: 100-continue").removesuffix(ONE)
     with connection(api) as client:
         client.sendall(request)
-        assert client.recv(100).startswith(b"HTTP/1.1 100 ")
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            byte = client.recv(1)
+            assert byte, head
+            head += byte
+        assert head.startswith(b"HTTP/1.1 100 ")
         client.sendall(ONE)
         assert status(until_closed(client)) == 200
 

@@ -10,11 +10,10 @@ from socket import create_connection
 
 import psutil
 
-from tests.support.processes import Api, children
+from tests.support.processes import LONG_SECONDS, Api, children
 
 _BODY = b'[{"Sex": "female"}]'
 _REQUEST = b"POST /predict HTTP/1.1\r\nHost: lifeboat\r\nContent-Length: %d\r\n\r\n" % len(_BODY)
-_TIMEOUT_SECONDS = 30
 _AGAIN_SECONDS = 0.01
 
 
@@ -26,7 +25,7 @@ class Connection:
 
     def __init__(self, url: str) -> None:
         host, port = url.removeprefix("http://").split(":")
-        self._socket = create_connection((host, int(port)), _TIMEOUT_SECONDS)
+        self._socket = create_connection((host, int(port)), LONG_SECONDS)
         self.port: int = self._socket.getsockname()[1]
 
     def predict(self) -> tuple[bytes, bytes]:
@@ -60,7 +59,7 @@ def to_each_process(
     The system deals connections out as it likes, so more are opened until all are met.
     """
     found: dict[int, list[Connection]] = {}
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + LONG_SECONDS
     with contextlib.ExitStack() as ends:
         while sum(len(connections) == each for connections in found.values()) < processes:
             assert time.monotonic() < deadline, f"only {len(found)} processes took connections"
@@ -77,10 +76,12 @@ def to_each_process(
 
 def _server_of(api: Api, connection: Connection) -> int:
     for process in children(api.pid):
-        for socket in process.net_connections("tcp"):
-            if socket.raddr and socket.raddr.port == connection.port:
-                return process.pid
-    raise psutil.NoSuchProcess(api.pid)
+        # One that ends meanwhile is not the one that has just answered.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for socket in process.net_connections("tcp"):
+                if socket.raddr and socket.raddr.port == connection.port:
+                    return process.pid
+    raise AssertionError(f"no process of the API has the connection from {connection.port}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def wait_for(
 
 def http_client(url: str) -> httpx.Client:
     """A client with a connection of its own; without TLS, whose set-up takes 50 ms."""
-    return httpx.Client(base_url=url, timeout=30, verify=False)
+    return httpx.Client(base_url=url, timeout=LONG_SECONDS, verify=False)
 
 
 class Process:

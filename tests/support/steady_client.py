@@ -5,6 +5,8 @@ import json
 import threading
 import time
 
+from tests.support.processes import LONG_SECONDS
+
 SMALL = json.dumps([{"Sex": "female", "Age": 30}])
 LARGE = json.dumps([{"Sex": "male", "Age": 40}] * 5_000)
 """More than is predicted on the event loop."""
@@ -36,7 +38,7 @@ class SteadyClient(threading.Thread):
 
     def run(self) -> None:
         while not self._stop_asked.is_set():
-            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=LONG_SECONDS)
             try:
                 connection.connect()
             except OSError as error:

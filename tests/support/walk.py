@@ -12,7 +12,14 @@ import psutil
 
 from tests.support.documents import Block, Command, commands
 from tests.support.likeness import ID, difference
-from tests.support.processes import ROOT, Process, clean_environment, free_port, wait_for
+from tests.support.processes import (
+    ROOT,
+    RUN_SECONDS,
+    Process,
+    clean_environment,
+    free_port,
+    wait_for,
+)
 
 _ADDRESS = re.compile(r"(localhost|127\.0\.0\.1):8000\b")
 
@@ -35,6 +42,8 @@ class Walk:
             if process.is_running():
                 process.stop(signal.SIGTERM)
         wait_for(lambda: not self._left_over(), why="processes are left over")
+        for process in self._running:
+            process.end()
 
     def _left_over(self) -> list[int]:
         found = []
@@ -76,7 +85,7 @@ class Walk:
 
         if asks:
             try:
-                wait_for(is_alike, seconds=60, pause=0.3)
+                wait_for(is_alike, seconds=RUN_SECONDS, pause=0.3)
             except AssertionError:
                 raise AssertionError(found) from None
         else:
@@ -114,7 +123,8 @@ class Walk:
         self._running.append(process)
         wait_for(
             lambda: not self._difference(shown, process.output()) or not process.is_running(),
-            seconds=120,
+            seconds=RUN_SECONDS,
+            why=process.output,
         )
         assert process.is_running(), process.output()[-3000:]
 

@@ -3,6 +3,8 @@
 import json
 import re
 import subprocess
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,24 @@ def test_the_serving_image_is_given_nothing_that_unpickles_models() -> None:
     assert "onnxruntime" in names
     assert not names & _UNPICKLE
     assert {"scikit-learn", "joblib"} <= {name for name, _ in _locked("worker.txt")}
+
+
+def test_the_workers_image_has_what_a_person_runs_in_it() -> None:
+    given = {name for name, _ in _locked("worker.txt")}
+    copied = set(re.findall(r"^COPY (\w+) \1$", (ROOT / "Dockerfile.worker").read_text(), re.M))
+    assert {f"!{folder}" for folder in copied} <= {*(ROOT / ".dockerignore").read_text().split()}
+    absent = {path.parent.name for path in ROOT.glob("*/__init__.py")} - copied
+    for module, distributions in packages_distributions().items():
+        if not given & {_normalized(name) for name in distributions}:
+            absent.add(module)
+    assert {"api", "local", "fastapi"} <= absent
+    # What is None there cannot be imported.
+    code = f"import sys; sys.modules.update(dict.fromkeys({absent})); import cli.retrain"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def _normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @pytest.mark.parametrize("lock", ["api.txt", "otel.txt", "worker.txt"])

@@ -1,4 +1,7 @@
-"""The scikit-learn pipeline and its fit: with the record's class, all that is Titanic's."""
+"""The estimator of the Titanic: a scikit-learn pipeline, and how it is fitted.
+
+This module and the class of the record hold everything that is specific to the Titanic.
+"""
 
 import numpy as np
 import pandas as pd
@@ -13,21 +16,22 @@ _NUMBERS = ["Age", "Pclass", "SibSp", "Parch", "Fare"]
 _CATEGORIES = ["Sex", "Embarked"]
 
 _BLANKED = ["Pclass", "SibSp", "Parch", "Fare"]
-"""What clients of the original service never send."""
+"""The features that clients of the original service never send."""
 _COPY_WEIGHT = 0.5
 
 _MAX_ROWS_PER_TREE = 100_000
-"""Each tree sees all of a small table and a random part of a large one, or its fit would take
-minutes: scikit-learn's gradient boosting sorts every feature anew for every node."""
+"""Each tree sees all rows of a small table, and a random part of a large table. With all rows of a
+large table a fit would take minutes, because scikit-learn's gradient boosting sorts every feature
+again for every node."""
 
 
 def build_pipeline(rows: int) -> Pipeline:
-    """An unfitted pipeline for `rows` rows of training, copies included."""
+    """Return an unfitted pipeline for a training table of `rows` rows, copies included."""
     columns = ColumnTransformer(
         [
             (
                 "numbers",
-                # A constant: the median would make every passenger without a class third class.
+                # A constant, because the median would put every passenger without a class in third.
                 SimpleImputer(strategy="constant", fill_value=-1.0, keep_empty_features=True),
                 _NUMBERS,
             ),
@@ -38,8 +42,8 @@ def build_pipeline(rows: int) -> Pipeline:
             ),
         ]
     )
-    # The cheapest to serve within a standard error of the best, by 10-fold cross-validation over
-    # ten seeds; docs/decisions/ has the runners-up and what they cost.
+    # The model that is cheapest to serve within a standard error of the best, by 10-fold
+    # cross-validation over ten seeds; docs/decisions/ has the runners-up and their cost.
     classifier = GradientBoostingClassifier(
         n_estimators=10,
         learning_rate=0.25,
@@ -52,10 +56,10 @@ def build_pipeline(rows: int) -> Pipeline:
 
 
 def fit(features: pd.DataFrame, labels: NDArray[np.int64]) -> Pipeline:
-    """Fits on the table plus a copy of it, at half the weight, with the optional fields blanked.
+    """Fit on the table and on a copy of it, at half the weight, with the optional fields blanked.
 
-    Without the copies the model is right for 0.73 of the passengers of whom only age, sex and port
-    are known; with them for 0.79, and no worse on the others.
+    Without the copy the model is right for 0.73 of the passengers of whom only age, sex and port
+    are known. With the copy it is right for 0.79 of them, and no worse for the other passengers.
     """
     blanked = features.assign(**dict.fromkeys(_BLANKED, np.float32(np.nan)))
     rows = pd.concat([features, blanked], ignore_index=True)

@@ -1,4 +1,4 @@
-"""How good a candidate is, by cross-validation."""
+"""The evaluation of a candidate by cross-validation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,32 +19,33 @@ _SEED = 0
 """Fixed, so that two versions trained on the same table are scored on the same folds."""
 
 _MAX_IMPORTANCE_ROWS = 2_000
-"""Of each fold: every feature is shuffled and predicted anew, which takes as long as its rows."""
+"""Rows of each fold that importance is measured on. Each feature is shuffled and predicted again,
+which takes time in proportion to the rows."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What cross-validation found: of each row by the fit that had not seen it."""
+    """What cross-validation found about each row, by the fit that had not seen the row."""
 
     metrics: Metrics
     labels: NDArray[np.int64]
     """0 or 1, of shape (rows,)."""
     probabilities: NDArray[np.float64]
-    """Of label 1, of shape (rows,)."""
+    """The probability of label 1, of shape (rows,)."""
     folds: NDArray[np.int8]
-    """Which fold a row was kept from, of shape (rows,)."""
+    """The fold that each row was kept from, of shape (rows,)."""
     importances: pd.DataFrame
-    """A row per feature, a column per fold: how much the ROC AUC falls when the feature's values
-    are shuffled."""
+    """How much the ROC AUC falls when the values of a feature are shuffled: a row per feature, a
+    column per fold."""
 
 
 def cross_validate(
     features: pd.DataFrame, labels: NDArray[np.int64], on_fold: Callable[[float], None]
 ) -> Evaluation:
-    """Scores of the estimator on rows it has not seen, by stratified 10-fold.
+    """Score the estimator on rows that it has not seen, by stratified 10-fold cross-validation.
 
-    `on_fold` is called with the share that is done before each fold; what it raises ends the
-    evaluation.
+    Before each fold, `on_fold` is called with the share that is done. An error that it raises ends
+    the evaluation.
     """
     scores: dict[str, list[float]] = {name: [] for name in Metrics.model_fields}
     unseen = np.empty(len(labels), np.float64)
@@ -74,9 +75,9 @@ def cross_validate(
 def _importance(
     fitted: Any, features: pd.DataFrame, labels: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Of each feature, on rows that `fitted` has not seen."""
-    # Every so manieth of the rows in the order of their labels, the first and the last among them:
-    # both labels are there, however rare one is.
+    """Measure the importance of each feature, on rows that `fitted` has not seen."""
+    # Evenly spaced rows in the order of their labels, the first and the last included: both labels
+    # are present, however rare one of them is.
     chosen = np.linspace(0, len(labels) - 1, min(len(labels), _MAX_IMPORTANCE_ROWS)).astype(int)
     rows = np.argsort(labels, kind="stable")[chosen]
     shuffled = permutation_importance(

@@ -1,4 +1,4 @@
-"""The promotion gate: whether a candidate may be served."""
+"""The promotion gate, which decides whether a candidate is served."""
 
 import math
 
@@ -13,10 +13,11 @@ def promotion_gate(
     tolerance: float,
     forced: bool,
 ) -> Gate:
-    """Promotes unless the candidate's ROC AUC is clearly lower than the served model's.
+    """Promote the candidate unless its ROC AUC is clearly lower than the served model's.
 
-    Clearly: by more than `tolerance`, and by more than one standard error (the candidate's standard
-    deviation over the folds / sqrt(folds)), which on small tables is the larger.
+    Clearly lower means: by more than `tolerance`, and by more than one standard error (the
+    candidate's standard deviation over the folds / sqrt(folds)). On small tables the standard error
+    is the larger of the two.
     """
     if served is None:
         return Gate(

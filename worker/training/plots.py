@@ -1,7 +1,7 @@
-"""The plots of a candidate, as SVG: how it did on rows that its fits had not seen.
+"""The plots of a candidate, as SVG: its scores on rows that its fits had not seen.
 
-Made with matplotlib's objects, not with pyplot, which would keep every figure. Each is as wide as a
-phone, on a white card, so that it can be read in a dark page too.
+The plots are made with matplotlib's objects, not with pyplot, which would keep every figure. Each
+plot is as wide as a phone, on a white card that can be read in a dark page too.
 """
 
 import io
@@ -30,20 +30,20 @@ from shared.versions.manifest import Plot
 from worker.training.evaluation import Evaluation
 
 _INCHES = (4.5, 4.1)
-"""432 by 394 pixels of a browser's; on 360 the text is still 12 high."""
+"""432 by 394 pixels in a browser; shrunk to 360 pixels, the text is still 12 pixels high."""
 _ACCENT, _MUTED, _INK = "#0b6e8f", "#8a98a1", "#26343b"
 _SHADES = LinearSegmentedColormap.from_list("shades", ["#ffffff", "#8cc0d0"])
-"""Light enough for dark text on each."""
+"""Every shade is light enough for dark text."""
 _STYLE: dict[Any, Any] = {
     # Text stays text: it can be read out, and is drawn with the reader's own fonts. matplotlib
-    # leaves room for its own, which is a wide one.
+    # leaves room for its own font, which is wide.
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["Segoe UI", "Helvetica Neue", "Roboto", "DejaVu Sans"],
     "font.size": 11,
     # A feature may be called "US$".
     "text.parse_math": False,
-    # The same run, the same bytes.
+    # The same run gives the same bytes.
     "svg.hashsalt": "lifeboat",
     "axes.grid": True,
     "axes.axisbelow": True,
@@ -65,7 +65,7 @@ _STYLE: dict[Any, Any] = {
 }
 
 _POINTS, _FOLD_POINTS = 500, 100
-"""Of a curve: a million rows would make it some megabytes, and look the same."""
+"""Most points of a curve: with a million rows it would have some megabytes, and look the same."""
 _BINS = 10
 _MOST_FEATURES, _LONGEST_NAME = 20, 24
 
@@ -73,16 +73,16 @@ log = logging.getLogger(__name__)
 
 
 def draw(evaluation: Evaluation) -> dict[Plot, bytes]:
-    """Each plot as SVG. The same evaluation gives the same bytes.
+    """Draw each plot as SVG. The same evaluation gives the same bytes.
 
-    A plot that cannot be drawn is logged and missing: no version is refused for a picture.
+    A plot that cannot be drawn is logged and left out: no version is refused for a picture.
     """
     drawn = {}
     for plot, put in _PLOTS.items():
         try:
             drawn[plot] = _svg(put, evaluation)
         except Exception:
-            log.exception("the plot %s could not be drawn; the version goes without it", plot)
+            log.exception("the plot %s could not be drawn; the version has none", plot)
     return drawn
 
 
@@ -133,7 +133,8 @@ def _roc_points(
 def _precision_recall(axes: Axes, evaluation: Evaluation) -> None:
     labels, probabilities = evaluation.labels, evaluation.probabilities
     precision, recall, _ = precision_recall_curve(labels, probabilities, drop_intermediate=True)
-    # From the threshold that finds none to the one that finds all, as `_thinned` takes it.
+    # From the threshold that finds no row to the threshold that finds all: recall rises, as
+    # `_thinned` needs it.
     precision, recall = precision[::-1], recall[::-1]
     kept = _thinned(recall, _POINTS)
     area = average_precision_score(labels, probabilities)
@@ -152,7 +153,7 @@ def _precision_recall(axes: Axes, evaluation: Evaluation) -> None:
 
 
 def _thinned(along: NDArray[np.float64], most: int) -> NDArray[np.intp]:
-    """Which points of a curve to keep: at most so many, at even steps of `along`, which rises."""
+    """Return at most `most` points of a curve to keep, at even steps of `along`, which rises."""
     if len(along) <= most:
         return np.arange(len(along))
     steps = np.linspace(along[0], along[-1], most)
@@ -164,7 +165,7 @@ def _calibration(axes: Axes, evaluation: Evaluation) -> None:
         evaluation.labels,
         evaluation.probabilities,
         n_bins=_BINS,
-        # As many rows in each: most of even bins would be nearly empty.
+        # The same number of rows in each bin: most bins of even width would be nearly empty.
         strategy="quantile",
         ax=axes,
         color=_ACCENT,
@@ -186,7 +187,7 @@ def _confusion_matrix(axes: Axes, evaluation: Evaluation) -> None:
     )
     counts = display.confusion_matrix
     shares = counts / counts.sum(axis=1, keepdims=True)
-    # The display's own is a bitmap within the SVG.
+    # The display's own image is a bitmap within the SVG.
     display.im_.remove()
     edges = np.arange(len(counts) + 1) - 0.5
     axes.pcolormesh(edges, edges, shares, cmap=_SHADES, vmin=0, vmax=1)
@@ -213,7 +214,7 @@ def _permutation_importance(axes: Axes, evaluation: Evaluation) -> None:
 
 
 def _label(axes: Axes, x: str, y: str) -> None:
-    # The displays would keep the scales alike, and leave a part of the card empty.
+    # The displays would keep both scales equal, and leave a part of the card empty.
     axes.set(xlabel=x, ylabel=y, aspect="auto")
 
 

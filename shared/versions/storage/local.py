@@ -5,6 +5,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,8 +17,7 @@ _TEMPORARY = ".writing-"
 """Begins the name of a file that is not yet under its key."""
 
 _LOCK = ".lock"
-"""A file of the folder that is not a key. The folder itself would do on a local disk, but NFS locks
-files that are open for writing alone."""
+"""The file to lock if the folder cannot be locked: NFS locks only what is open for writing."""
 
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP}
 """How file systems without hard links (FAT, some of FUSE) refuse to make one."""
@@ -131,14 +131,20 @@ class LocalStorage:
 
         A process that is frozen while it has the lock holds others up for ten seconds at most.
         """
-        descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(self.folder, os.O_RDONLY)
         try:
             deadline = time.monotonic() + _LOCK_SECONDS
             while True:
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
-                except BlockingIOError:
+                except OSError as error:
+                    if error.errno == errno.EBADF and stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                        os.close(descriptor)
+                        descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+                        continue
+                    if not isinstance(error, BlockingIOError):
+                        raise
                     if time.monotonic() > deadline:
                         raise TimeoutError(
                             errno.ETIMEDOUT,

@@ -29,7 +29,7 @@ IS_EXPECTED = HAS_WHEELS and os.environ.get("CI") == "true"
     reason="atheris has no wheel for this machine",
 )
 def test_a_short_run_of_the_fuzzer_finds_nothing(tmp_path: Path) -> None:
-    arguments = ["-m", "tests.fuzz", "-runs=30000", "-seed=1", "-max_total_time=60"]
+    arguments = ["-m", "tests.fuzz", "-runs=30000", "-seed=1"]
     run = subprocess.run(
         [sys.executable, *arguments],
         cwd=tmp_path,
@@ -37,7 +37,7 @@ def test_a_short_run_of_the_fuzzer_finds_nothing(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=200,
+        timeout=280,
     )
     assert run.returncode == 0, run.stdout[-3000:]
     assert "Done 30000 runs" in run.stdout

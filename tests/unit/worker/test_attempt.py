@@ -15,7 +15,7 @@ from worker.attempt import Attempt
 
 JOB_ID = "a" * 32
 NO_REDIS = redis.ConnectionError("refused")
-_LONG = 10.0
+_LONG = 60.0
 """Seconds; only a test that fails waits for so long."""
 
 Answer = Hold | str | bool | Exception | None

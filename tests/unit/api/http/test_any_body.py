@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.app import create_app
-from api.serving.predictor import INLINE_BYTES
+from api.limits import INLINE_BYTES
 from shared.schema.columns import Columns
 from shared.schema.features import FEATURES, Feature
 from shared.schema.passenger import EXAMPLES

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from typing import Any
 
 import httpx2 as httpx
@@ -223,12 +224,13 @@ MANY_ERRORS = {
 }
 
 
-# Pydantic alone takes 13 s for the first on a quiet machine.
-@pytest.mark.timeout(10)
 @pytest.mark.parametrize("body", MANY_ERRORS.values(), ids=MANY_ERRORS)
 def test_very_many_errors_are_little_work(client: TestClient, body: bytes) -> None:
     assert len(body) < 8 * 1024 * 1024
+    before = time.process_time()
     assert_refused(client.post("/predict", content=body))
+    # Pydantic alone takes 13 s for the first. Of this process, whatever else the machine has to do.
+    assert time.process_time() - before < 10
 
 
 def test_the_first_errors_are_the_same_however_many_follow(client: TestClient) -> None:
@@ -288,6 +290,7 @@ def bodies(draw: st.DrawFn) -> bytes:
 @given(bodies())
 @example(b'[{"Sex": "male", "Age": 1, "Age": 2}]')
 @settings(
+    derandomize=True,
     max_examples=300,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -7,7 +7,7 @@ from prometheus_client import REGISTRY
 from starlette.requests import ClientDisconnect
 
 from api.http.intake import Intake
-from api.serving.predictor import INLINE_BYTES
+from api.limits import INLINE_BYTES
 from shared.errors import BodyTooLarge, Overloaded
 
 MOST = 4 * INLINE_BYTES
@@ -35,7 +35,7 @@ def read(*messages: dict[str, Any], intake: Intake | None = None) -> bytes:
 
 
 def run(what: Coroutine[Any, Any, bytes]) -> bytes:
-    return asyncio.run(asyncio.wait_for(what, 20))
+    return asyncio.run(asyncio.wait_for(what, 60))
 
 
 def shed(cap: str) -> float:

@@ -2,7 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from api.serving.choice import RETRY_REFUSED_SECONDS, may_be_tried, named, stored, to_put_back
+from api import limits
+from api.serving.choice import may_be_tried, named, stored, to_put_back
 from shared.versions.manifest import Manifest
 from shared.versions.version_key import Reading
 from tests.support.manifests import manifest
@@ -57,8 +58,8 @@ def test_a_refused_version_rests_and_is_tried_again() -> None:
     refused_at = {NEW: 1000.0}
     assert may_be_tried(OLD, refused_at, now=1000.0)
     assert not may_be_tried(NEW, refused_at, now=1000.0)
-    assert not may_be_tried(NEW, refused_at, now=999.9 + RETRY_REFUSED_SECONDS)
-    assert may_be_tried(NEW, refused_at, now=1000.0 + RETRY_REFUSED_SECONDS)
+    assert not may_be_tried(NEW, refused_at, now=999.9 + limits.REFUSED_VERSION_SECONDS)
+    assert may_be_tried(NEW, refused_at, now=1000.0 + limits.REFUSED_VERSION_SECONDS)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ from typing import Any, cast
 import pytest
 import redis
 
+from api.limits import REPLICA_EXPIRES_SECONDS as EXPIRES_SECONDS
 from api.serving import replicas as module
-from api.serving.replicas import EXPIRES_SECONDS, Replicas
+from api.serving.replicas import Replicas
 from shared.runtime.redis_keys import process
+from tests.support.clock import FakeTime
 
 
 class FakeRedis:
@@ -27,14 +29,6 @@ class FakeRedis:
     def mget(self, keys: list[str]) -> list[str | None]:
         values: dict[str, Any] = {process("a:1"): "", process("b:2"): "v2", process("c:3"): None}
         return [values[key] for key in keys]
-
-
-class FakeTime:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from shared.versions.manifest import ONNX_FILE
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from shared.versions.version_key import Reading, VersionKey
+from tests.support.clock import FakeTime
 from tests.support.versions import publish
 
 AWAY = Reading(redis_answers=False, version=None)
@@ -61,14 +62,6 @@ class FakeReplicas:
         if self.error is not None:
             raise self.error
         self.left += 1
-
-
-class FakeTime:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 class World:

@@ -11,8 +11,8 @@ from prometheus_client import REGISTRY, Histogram
 from prometheus_client.registry import CollectorRegistry
 from pydantic import SecretStr
 
+from api import limits
 from api.app import create_app
-from api.telemetry import counting
 from api.telemetry.counting import BulkHistogram
 from api.telemetry.metrics import PREDICTED
 from shared.settings import Settings
@@ -81,7 +81,7 @@ def test_nothing_is_lost_or_doubled_between_threads(before: list[float]) -> None
 def test_the_duty_flushes_by_itself_and_ends(
     before: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counting, "_FLUSH_SECONDS", 0.001)
+    monkeypatch.setattr(limits, "COUNT_SECONDS", 0.001)
     stop, flushed = threading.Event(), threading.Event()
     flush = PREDICTED.flush
 
@@ -103,7 +103,7 @@ def test_the_duty_flushes_by_itself_and_ends(
 def test_a_process_that_ends_counts_what_it_has_noted(
     before: list[float], models_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counting, "_FLUSH_SECONDS", 3600)
+    monkeypatch.setattr(limits, "COUNT_SECONDS", 3600)
     settings = Settings(models_dir=models_dir, redis_url=SecretStr("redis://127.0.0.1:1/0"))
     with TestClient(create_app(settings)):
         note(0.25)

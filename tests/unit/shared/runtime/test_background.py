@@ -5,7 +5,7 @@ import pytest
 from shared.runtime import background
 from shared.runtime.background import Background
 
-_LONG = 10.0
+_LONG = 60.0
 """Seconds; only a test that fails waits for so long."""
 
 

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import multiprocessing
 import os
+import stat
 from collections.abc import Iterator
 from multiprocessing.pool import Pool
 from pathlib import Path
@@ -284,3 +285,23 @@ def test_a_lock_that_is_held_for_long_is_an_error_in_words(
         assert storage.read("current.json") == b"before"
     storage.replace("current.json", b"after", b"before")
     assert contents(storage) == ["current.json"]
+
+
+def test_a_folder_that_cannot_be_locked_has_a_file_for_it(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on NFS, which locks only what is open for writing."""
+    flock = fcntl.flock
+
+    def refuse_folders(descriptor: int, operation: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", refuse_folders)
+    storage.replace("current.json", b"1", None)
+    storage.replace("current.json", b"2", b"1")
+    with pytest.raises(KeyChanged):
+        storage.replace("current.json", b"3", b"1")
+    assert storage.list_keys() == ["current.json"]
+    assert storage.read("current.json") == b"2"
