@@ -90,7 +90,7 @@ def _words_of_the_code() -> set[str]:
 
 @cache
 def _file_names() -> set[str]:
-    return {path.name for path in (*python_files(), *other_files())}
+    return {path.name for path in (*documents(), *python_files(), *other_files())}
 
 
 def _is_there(dotted: str) -> bool:
