@@ -45,7 +45,7 @@ def measure(folder: Path) -> Reload:
         api = stack.start_api(processes=PROCESSES)
         reload = Reload([], [])
         with to_each_process(api, PROCESSES) as found:
-            connections = [connection for (connection,) in found.values()]
+            connections = [*found.values()]
             for change in range(CHANGES):
                 _change(stack, versions[(change + 1) % 2], connections, reload)
                 time.sleep(_REST_SECONDS)
