@@ -4,14 +4,15 @@ A small body can hold very many errors, and Pydantic makes an object of each: 8 
 it gets one record at a time, until enough is found.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import FailFast, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 from api.serving.predictor import too_many_rows
-from shared.schema.features import FEATURES, RECORD_NAME
+from shared.schema.features import FEATURES, RECORD_NAME, Feature
 from shared.schema.passenger import Passenger
 
 _PLAINER = {
@@ -20,6 +21,8 @@ _PLAINER = {
     "missing": "this field is required",
 }
 """Where Pydantic's own words do not help whoever sent the request."""
+
+_TOO_LARGE = "Input should be a number that fits into float32, up to 3.4e38"
 
 _LONGEST_NAME = 80
 
@@ -64,6 +67,8 @@ def explain(body: bytes, refused: Exception, max_rows: int) -> Errors:
         parsed = None
     is_list = isinstance(parsed, list)
     found = _of_records(parsed, max_rows) if is_list else _of(_PASSENGERS, body)
+    if is_list and not found:
+        found = _unsound(parsed, FEATURES)
     # Of a field that comes twice Pydantic looks at the last value, the decoder at each.
     return found or _whole_body(
         f"a field is given more than once, and one of its values is wrong: {where}"
@@ -84,6 +89,22 @@ def _of_records(records: list[Any], max_rows: int) -> Errors:
             if len(found) >= MAX_ERRORS:
                 break
     return found[:MAX_ERRORS]
+
+
+def _unsound(records: Sequence[Mapping[str, Any]], features: Sequence[Feature]) -> Errors:
+    """What Pydantic takes and the model does not: Pydantic calls 2.9999999999 whole, and a number
+    without bounds may be larger than float32 can hold."""
+    found: list[tuple[int, Feature, float]] = []
+    for feature in features:
+        if feature.kind == "number":
+            values = np.array([record.get(feature.name) for record in records], np.float64)
+            wrong = np.flatnonzero(~(feature.sound(values) | feature.is_missing(values)))
+            found += [(int(row), feature, values[row]) for row in wrong[:MAX_ERRORS]]
+    found.sort(key=lambda error: error[0])
+    return [
+        _worded([row, feature.name], _TOO_LARGE, "multiple_of" if value % 1 else "finite_number")
+        for row, feature, value in found[:MAX_ERRORS]
+    ]
 
 
 def _first_fields(record: Any) -> Any:

@@ -6,7 +6,7 @@ import threading
 
 from shared.runtime.redis_keys import VERSION
 from tests.faults.conftest import Times
-from tests.support.connections import Client, predicting, to_each_process
+from tests.support.connections import Client, clients_of_each_process, to_each_process
 from tests.support.processes import Api, Stack, wait_for
 from tests.support.versions import publish
 
@@ -16,19 +16,13 @@ _CLIENTS_OF_EACH = 2
 
 def _kill_under_load(api: Api, victim: int | None) -> int:
     """Kills a process (None: whichever) under load on each; a process that was not killed."""
-    with to_each_process(api, _PROCESSES, each=_CLIENTS_OF_EACH) as connections:
-        clients = {
-            process: [Client(api.url, connection) for connection in found]
-            for process, found in connections.items()
-        }
+    with clients_of_each_process(api, _PROCESSES, _CLIENTS_OF_EACH) as clients:
         victim = victim or min(clients)
         starts = api.log().count("Application startup complete")
-        with predicting(*(client for of_one in clients.values() for client in of_one)):
-            _wait_for_answers(clients[victim])
-            os.kill(victim, signal.SIGKILL)
-            wait_for(lambda: api.log().count("Application startup complete") > starts)
-            for of_one in clients.values():
-                _wait_for_answers(of_one)
+        os.kill(victim, signal.SIGKILL)
+        wait_for(lambda: api.log().count("Application startup complete") > starts)
+        for of_one in clients.values():
+            _wait_for_answers(of_one)
     theirs = clients.pop(victim)
     # What was in flight: no more than one request on a connection.
     assert all(len(client.failures) <= 1 for client in theirs)

@@ -68,7 +68,7 @@ class Serving:
     def _told(self) -> list[str]:
         """All but the line of each call that chose one."""
         lines = self._api.log().splitlines()[self._lines_at_start :]
-        return [line for line in lines if " api.http.request_log: PUT " not in line]
+        return [line for line in lines if " api.http.envelope: PUT " not in line]
 
     def _metrics(self) -> str:
         return self._api.http.get("/metrics").text

@@ -61,9 +61,8 @@ def test_redis_emptied_in_a_run_loses_the_job_and_nothing_else(
         api.http.put("/models/current", json={"model_version": version}).raise_for_status()
         wait_for(lambda v=version: api.version() == v)  # type: ignore[misc]
     with to_each_process(api, 2) as found:
-        connections = [connection for (connection,) in found.values()]
         # Both have swapped back before what the clients are answered counts.
-        wait_for(lambda: all(connection.version() == chosen for connection in connections))
+        wait_for(lambda: all(connection.version() == chosen for connection in found.values()))
     job_id = _run_held_in_evaluate(api, held_runs)
     with clients_of(api, 4) as clients:
         wait_for(lambda: all(client.answers for client in clients))

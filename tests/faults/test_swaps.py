@@ -65,15 +65,16 @@ def test_swaps_under_steady_load_fail_no_request_and_leave_nothing_behind(
     api = stack.start_api(processes=_PROCESSES)
     reigns = [Reign(versions[0], since=-math.inf)]
     with to_each_process(api, _PROCESSES) as found, clients_of(api, 4) as clients:
-        connections = [connection for (connection,) in found.values()]
+        connections = list(found.values())
         memory = {process: [_resident(process)] for process in found}
         for swap in range(1, swaps + 1):
             version = versions[swap % _VERSIONS]
             reigns.append(Reign(version, since=time.monotonic()))
             stack.redis.client.set(VERSION, version)
-            wait_for(lambda: _all_serve(connections, version))  # noqa: B023
             # However many there are for the processor: each client meets each version.
-            wait_for(lambda: _all_met(clients, version))  # noqa: B023
+            wait_for(
+                lambda: _all_serve(connections, version) and _all_met(clients, version)  # noqa: B023
+            )
             reigns[-2].until = time.monotonic()
             if swap % _FIRST_SWAPS == 0:
                 for process, sizes in memory.items():

@@ -7,6 +7,7 @@ and, for an input that it has found and written to a file, `.venv/bin/python -m 
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -47,7 +48,18 @@ SEEDS = [
 WORDS = [
     *(f'"{feature.name}"' for feature in FEATURES),
     *(f'"{category}"' for feature in FEATURES for category in feature.categories),
-    *("NaN", "Infinity", "1e400", "1e-400", "9" * 30, "-0.0", "120.00000000000001", "null", "true"),
+    *(
+        "NaN",
+        "Infinity",
+        "1e400",
+        "1e-400",
+        "9" * 30,
+        "-0.0",
+        "120.00000000000001",
+        "2.9999999999",
+        "null",
+        "true",
+    ),
     *('"inputs"', '"outputs"', '"parameters"', '"binary_data_size"', '"data"', '"shape"', '"FP64"'),
     *('"INT8"', '"UINT64"', '"FP16"', '"BYTES"', "\\ud800", "\xef\xbb\xbf", "[[", "]]", "{}"),
 ]
@@ -72,6 +84,9 @@ def check_records(body: bytes) -> None:
     try:
         theirs = _PASSENGERS.validate_json(body)
     except ValidationError:
+        theirs = None
+    if theirs is not None and not all(_is_whole(passenger) for passenger in theirs):
+        # Pydantic calls 2.9999999999 whole.
         theirs = None
     try:
         ours = decode(body)
@@ -108,6 +123,12 @@ def _present(record: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value for name, value in record.items() if value not in (None, "") and value == value
     }
+
+
+def _is_whole(passenger: Mapping[str, Any]) -> bool:
+    """Whether the numbers that must be whole are."""
+    numbers = [passenger.get(feature.name) or 0.0 for feature in FEATURES if feature.whole]
+    return all(number.is_integer() for number in numbers)
 
 
 def _has_a_name_twice(body: bytes) -> bool:

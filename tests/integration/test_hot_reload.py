@@ -15,7 +15,7 @@ from tests.support.versions import publish
 def _asked(api: Api, processes: int) -> Iterator[Callable[[], set[str]]]:
     """What the processes serve, each asked over a connection of its own."""
     with to_each_process(api, processes) as found:
-        yield lambda: {connection.version() for (connection,) in found.values()}
+        yield lambda: {connection.version() for connection in found.values()}
 
 
 def test_training_while_predicting_fails_no_request(stack: Stack) -> None:

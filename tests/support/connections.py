@@ -10,7 +10,7 @@ from socket import create_connection
 
 import psutil
 
-from tests.support.processes import LONG_SECONDS, Api, children
+from tests.support.processes import LONG_SECONDS, Api, children, wait_for
 
 _BODY = b'[{"Sex": "female"}]'
 _REQUEST = b"POST /predict HTTP/1.1\r\nHost: lifeboat\r\nContent-Length: %d\r\n\r\n" % len(_BODY)
@@ -51,25 +51,21 @@ class Connection:
 
 
 @contextlib.contextmanager
-def to_each_process(
-    api: Api, processes: int, *, each: int = 1
-) -> Iterator[dict[int, list[Connection]]]:
-    """So many connections to each API process, by its pid; closed afterwards.
+def to_each_process(api: Api, processes: int) -> Iterator[dict[int, Connection]]:
+    """A connection to each API process, by its pid; closed afterwards.
 
-    The system deals connections out as it likes, so more are opened until all are met.
+    The system deals connections out as it likes, so more are opened until all are met. A connection
+    that is idle for 5 s is closed by the API.
     """
-    found: dict[int, list[Connection]] = {}
+    found: dict[int, Connection] = {}
     deadline = time.monotonic() + LONG_SECONDS
     with contextlib.ExitStack() as ends:
-        while sum(len(connections) == each for connections in found.values()) < processes:
+        while len(found) < processes:
             assert time.monotonic() < deadline, f"only {len(found)} processes took connections"
             connection = Connection(api.url)
             ends.callback(connection.close)
             connection.predict()
-            connections = found.setdefault(_server_of(api, connection), [])
-            if len(connections) < each:
-                connections.append(connection)
-            else:
+            if found.setdefault(_server_of(api, connection), connection) is not connection:
                 connection.close()
         yield found
 
@@ -145,19 +141,36 @@ class Client(threading.Thread):
 
 
 @contextlib.contextmanager
-def predicting(*clients: Client) -> Iterator[None]:
+def clients_of(api: Api, count: int) -> Iterator[list[Client]]:
+    """Clients that predict meanwhile; what they note is complete afterwards."""
+    clients = [Client(api.url) for _ in range(count)]
     for client in clients:
         client.start()
     try:
-        yield
+        yield clients
     finally:
         for client in clients:
             client.stop()
 
 
 @contextlib.contextmanager
-def clients_of(api: Api, count: int) -> Iterator[list[Client]]:
-    """Clients that predict meanwhile; what they note is complete afterwards."""
-    clients = [Client(api.url) for _ in range(count)]
-    with predicting(*clients):
-        yield clients
+def clients_of_each_process(
+    api: Api, processes: int, count: int
+) -> Iterator[dict[int, list[Client]]]:
+    """The same, so many of each API process, by its pid. No connection is idle from the start."""
+    found: dict[int, list[Client]] = {}
+    deadline = time.monotonic() + LONG_SECONDS
+    with contextlib.ExitStack() as ends:
+        while sum(len(clients) == count for clients in found.values()) < processes:
+            assert time.monotonic() < deadline, f"only {len(found)} processes took connections"
+            connection = Connection(api.url)
+            client = Client(api.url, connection)
+            client.start()
+            ends.callback(client.stop)
+            wait_for(lambda: client.answers, pause=0.001)  # noqa: B023
+            clients = found.setdefault(_server_of(api, connection), [])
+            if len(clients) < count:
+                clients.append(client)
+            else:
+                client.stop()
+        yield found

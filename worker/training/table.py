@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,11 @@ from shared.versions.manifest import TrainingData
 from worker.training.source import fetch, shown_as
 
 _PARQUET_MAGIC = b"PAR1"
+_EMPTY_CELLS = frozenset(
+    ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"]
+    + ["<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
+)
+"""What stands for a missing value in a CSV, unless it is a category: pandas's own list."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +71,28 @@ def features_of(
     return pd.DataFrame({f.name: _column(table[f.name], f, shown) for f in features})
 
 
-def parse(content: bytes, shown: str) -> pd.DataFrame:
+def parse(content: bytes, shown: str, features: Sequence[Feature] = FEATURES) -> pd.DataFrame:
     """The table in the bytes of a CSV or Parquet file. Raises BadTrainingData."""
     try:
         if content.startswith(_PARQUET_MAGIC):
             return pd.read_parquet(io.BytesIO(content))
-        return pd.read_csv(io.BytesIO(content), low_memory=False)
+        return _csv(content, {f.name: f.categories for f in features if f.kind == "category"})
     # pyarrow's errors are ValueErrors and OSErrors, pandas's parser errors ValueErrors.
     except (ValueError, OSError) as error:
         raise BadTrainingData(f"{shown} is neither a CSV nor a Parquet table: {error}") from error
+
+
+def _csv(content: bytes, categories: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Reads the cells of categories as they are: pandas would make a number of a category "1", a
+    boolean of "True", and a missing value of "None"."""
+    names = pd.read_csv(io.BytesIO(content), nrows=0).columns
+    return pd.read_csv(
+        io.BytesIO(content),
+        low_memory=False,
+        dtype=dict.fromkeys(categories, str),
+        keep_default_na=False,
+        na_values={name: [*_EMPTY_CELLS.difference(categories.get(name, ()))] for name in names},
+    )
 
 
 def _column(column: "pd.Series[Any]", feature: Feature, shown: str) -> Any:
@@ -86,8 +104,7 @@ def _column(column: "pd.Series[Any]", feature: Feature, shown: str) -> Any:
         values = column.astype(object).where(~absent, feature.missing)
     else:
         values = _numbers(column, where)
-    sound = feature.sound(values.to_numpy())
-    _refuse(~sound & ~absent, column, where, feature.expected)
+    _refuse(~(absent | feature.sound(values.to_numpy())), column, where, feature.expected)
     if feature.kind == "category":
         values = values.astype(str)
     return values.astype(feature.dtype)
@@ -113,10 +130,17 @@ def _labels(column: "pd.Series[Any]", shown: str, least_per_label: int) -> NDArr
 
 
 def _numbers(column: "pd.Series[Any]", where: str) -> "pd.Series[float]":
-    # Beside a gap they come as objects, which to_numeric would take for 1 and 0.
-    if column.dtype in (bool, object) and any(isinstance(v, bool | np.bool_) for v in column):
+    # to_numeric would take true and false for 1 and 0, and a date for nanoseconds.
+    booleans = [isinstance(v, bool | np.bool_) for v in column] if column.dtype == object else []
+    if pd.api.types.is_bool_dtype(column.dtype) or any(booleans):
         raise BadTrainingData(f"{where}: true and false are no numbers; write 1 and 0")
-    numbers = pd.to_numeric(column, errors="coerce")
+    if column.dtype.kind in "mM":
+        raise BadTrainingData(f"{where}: expected a number, got a date or a duration")
+    try:
+        numbers = pd.to_numeric(column, errors="coerce")
+    except OverflowError:
+        # An integer of more than 308 digits; as text it is infinite.
+        numbers = pd.to_numeric(column.astype("string"), errors="coerce")
     _refuse(numbers.isna() & column.notna(), column, where, "a number")
     return numbers.astype(np.float64)
 

@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from api.serving.refusals import MAX_ERRORS, explain
+from api.serving.refusals import MAX_ERRORS, _unsound, explain
 from shared.schema.decoder import REFUSED, decode
+from shared.schema.features import Feature
 
 MAX_ROWS = 10_000
 
@@ -103,3 +104,27 @@ def test_a_field_that_is_given_twice_and_wrong_once_is_named() -> None:
     assert error["loc"] == ["body"]
     assert "more than once" in error["msg"] and "$[0].Sex" in error["msg"]
     assert "secret" not in error["msg"]
+
+
+@pytest.mark.parametrize("value", ["2.9999999999", "1e-10", "5e-324"])
+def test_what_pydantic_calls_whole_and_is_not_is_named(value: str) -> None:
+    (error,) = errors(b'[{"Sex": "male"}, {"Sex": "male", "SibSp": %s}]' % value.encode())
+    assert error == {
+        "loc": ["body", 1, "SibSp"],
+        "msg": "passenger 1, SibSp: Input should be a whole number",
+        "type": "multiple_of",
+    }
+
+
+def test_the_first_twenty_of_these_are_reported_in_the_order_of_the_records() -> None:
+    records = [{"Sex": "male", "Parch" if i % 2 else "SibSp": 1e-10} for i in range(1000)]
+    found = errors(json.dumps(records).encode())
+    assert [error["loc"][1] for error in found] == list(range(MAX_ERRORS))
+
+
+def test_a_number_without_bounds_is_refused_where_float32_cannot_hold_it() -> None:
+    mass = Feature(name="mass", kind="number", required=False)
+    records: list[dict[str, Any]] = [{"mass": 3.4e38}, {"mass": None}, {"mass": -1e39}, {}]
+    (error,) = _unsound(records, [mass])
+    assert (error["loc"], error["type"]) == (["body", 2, "mass"], "finite_number")
+    assert "float32" in str(error["msg"])

@@ -1,3 +1,7 @@
+import math
+from typing import Any
+
+import numpy as np
 import pytest
 
 from shared.schema.features import FEATURES, RECORD_NAME, Feature, _features
@@ -49,3 +53,82 @@ def test_a_record_may_have_no_required_field() -> None:
 
 def test_a_record_is_called_by_the_name_of_its_class() -> None:
     assert RECORD_NAME == "passenger"
+
+
+# --- which values are sound ----------------------------------------------------------------------
+
+LARGEST = float(np.finfo(np.float32).max)
+
+
+def number(**rules: Any) -> Feature:
+    return Feature(name="mass", kind="number", required=False, **rules)
+
+
+@pytest.mark.parametrize(
+    ("feature", "sound", "unsound"),
+    [
+        (number(), [0.0, -0.0, 1.5, LARGEST, -LARGEST, 5e-324], [math.inf, -math.inf, math.nan]),
+        (number(), [], [1e39, -1e308, math.nextafter(LARGEST, math.inf)]),
+        (number(minimum=0.1), [0.1, LARGEST], [math.nextafter(0.1, 0), -0.0, 1e39]),
+        (number(maximum=120), [120.0, -LARGEST], [120.00000000000001, math.inf]),
+        (number(minimum=-1e308, maximum=1e308), [LARGEST], [1e300, -1e300]),
+        (number(whole=True), [0.0, -3.0, 2.0**60], [0.5, 2.9999999999, 1e-10, math.inf]),
+    ],
+)
+def test_a_sound_number_is_finite_in_bounds_and_whole_if_it_must_be(
+    feature: Feature, sound: list[float], unsound: list[float]
+) -> None:
+    assert feature.sound(np.array(sound)).tolist() == [True] * len(sound)
+    assert feature.sound(np.array(unsound)).tolist() == [False] * len(unsound)
+
+
+def test_a_sound_category_is_one_of_the_categories_and_nothing_that_equals_one() -> None:
+    values = np.array(["C", "Q", "c", "", None, 1, True, ["C"], math.nan], object)
+    assert BY_NAME["Embarked"].sound(values).tolist() == [True, True] + [False] * 7
+
+
+def test_a_missing_value_is_allowed_in_an_optional_column_only() -> None:
+    for feature in FEATURES:
+        column = np.array([feature.missing], feature.dtype)
+        assert feature.is_missing(column).tolist() == [True]
+        assert feature.sound(column).tolist() == [False]
+        assert feature.allowed(column).tolist() == [not feature.required]
+
+
+def test_no_rows_are_sound() -> None:
+    for feature in FEATURES:
+        assert feature.allowed(np.array([], feature.dtype)).tolist() == []
+
+
+# --- what is read off a record -------------------------------------------------------------------
+
+
+def read_off(**schema: Any) -> Feature:
+    (feature,) = _features({"properties": {"mass": schema}})
+    return feature
+
+
+def test_a_multiple_of_one_is_whole_whatever_its_type_is_called() -> None:
+    assert read_off(type="number", multipleOf=1).whole
+    assert read_off(type="integer", multipleOf=1).whole
+    assert not read_off(type="number").whole
+
+
+def test_a_literal_of_one_value_is_a_category() -> None:
+    assert read_off(type="string", const="kg").categories == ("kg",)
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"type": "number", "exclusiveMinimum": 0}, "ge and le.*exclusiveMinimum"),
+        ({"type": "number", "exclusiveMaximum": 0}, "ge and le.*exclusiveMaximum"),
+        ({"type": "number", "multipleOf": 0.5}, "multiple_of=1.*0.5"),
+        ({"type": "string"}, "a Literal of categories"),
+        ({"type": "string", "enum": ["a"], "maxLength": 3}, "maxLength"),
+        ({"type": "boolean"}, "boolean"),
+    ],
+)
+def test_a_rule_that_no_check_would_keep_is_refused(schema: dict[str, Any], said: str) -> None:
+    with pytest.raises(TypeError, match=f"mass.*{said}"):
+        read_off(**schema)

@@ -1,4 +1,5 @@
 import hashlib
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,9 +8,9 @@ import pandas as pd
 import pytest
 
 from shared.errors import BadTrainingData
-from shared.schema.features import FEATURES
+from shared.schema.features import FEATURES, Feature
 from worker.training import table as table_module
-from worker.training.table import TrainingTable, load
+from worker.training.table import _EMPTY_CELLS, TrainingTable, features_of, load, parse
 
 Change = Callable[[pd.DataFrame], None]
 
@@ -157,6 +158,19 @@ def test_the_source_is_noted_without_its_secrets(monkeypatch: pytest.MonkeyPatch
     assert (loaded.data.rows, loaded.data.source) == (12, "https://example.org:8443/t.csv")
 
 
+@pytest.mark.parametrize("word", ["1", "1.0", "True", "None", "NA", ""])
+def test_a_category_of_a_csv_is_read_as_it_is_written(word: str) -> None:
+    feature = Feature(name="pool", kind="category", required=False, categories=(word, "indoor"))
+    parsed = parse(f'pool,depth\n"{word}",1\nindoor,\nN/A,3\n'.encode(), "t.csv", [feature])
+    found = features_of(parsed, "t.csv", [feature])["pool"]
+    assert found.tolist() == [word, "indoor", ""]
+    assert parsed["depth"].isna().tolist() == [False, True, False]
+
+
+def test_what_pandas_takes_for_missing_is_missing() -> None:
+    assert _EMPTY_CELLS == importlib.import_module("pandas._libs.parsers").STR_NA_VALUES
+
+
 # --- no table ------------------------------------------------------------------------------------
 
 
@@ -288,6 +302,27 @@ def test_true_and_false_are_no_numbers_beside_a_gap_either(
     rows = table()
     rows["Age"] = pd.Series([True, None, False] * 4, dtype=object)
     assert "column Age" in refusal(write(rows, tmp_path / "t"))
+
+
+def test_true_and_false_are_no_numbers_in_a_nullable_column_either(tmp_path: Path) -> None:
+    rows = table()
+    rows["Age"] = pd.array([True, None, False] * 4, dtype="boolean")
+    assert "true and false" in refusal(write_parquet(rows, tmp_path / "t"))
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_a_date_is_no_number(tmp_path: Path, zone: str | None) -> None:
+    rows = table()
+    rows["Fare"] = pd.date_range("1970-01-01", periods=12, freq="ns", tz=zone)
+    assert "column Fare: expected a number, got a date" in refusal(
+        write_parquet(rows, tmp_path / "t")
+    )
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_a_number_of_very_many_digits_is_refused_as_such(tmp_path: Path, digits: int) -> None:
+    message = refusal(write_csv(changed(put("Fare", "9" * digits, 2)), tmp_path / "t.csv"))
+    assert "column Fare: row 3" in message and "a number" in message
 
 
 def test_a_required_value_that_is_missing_names_its_row(tmp_path: Path) -> None:
