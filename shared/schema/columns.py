@@ -1,4 +1,4 @@
-"""Records as the model takes them: one numpy column per feature."""
+"""The columns of records, as the model takes them: one numpy array per feature."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ Python strings (dtype object) for categories, with "" for a missing one."""
 def to_columns(
     records: Sequence[msgspec.Struct], features: Sequence[Feature] = FEATURES
 ) -> Columns:
-    """Checked records as the model takes them; no object per record is made."""
+    """Return the columns of checked records, without an object per record."""
     values = zip(*map(astuple, records), strict=True) if records else [()] * len(features)
     return {
         feature.name: to_column(feature, column)
@@ -27,15 +27,15 @@ def to_columns(
 
 
 def to_column(feature: Feature, values: Sequence[Any]) -> NDArray[Any]:
-    """Checked values of one feature as the model takes them; None is a missing one."""
+    """Return the column of one feature's checked values; None is a missing value."""
     if feature.kind == "number":
         try:
             column: NDArray[Any] = np.fromiter(values, np.float32, len(values))
         except TypeError:
-            # An explicit null: np.array turns None into NaN, and is slower.
+            # An explicit null. np.array turns None into NaN, but is slower.
             column = np.array(values, np.float32)
     else:
-        # A set, because looking through a sequence compares None with each string.
+        # A set, because a search in a sequence compares None with each string.
         if None in {*values}:
             missing = feature.missing
             values = [value or missing for value in values]
