@@ -1,7 +1,7 @@
-"""What is wrong with a body that the decoder refused, in words: the first errors, for little work.
+"""Explanations of a body that the decoder refused: its first errors, in words, for little work.
 
-A small body can hold very many errors, and Pydantic makes an object of each: 8 MB took it 13 s. So
-it gets one record at a time, until enough is found.
+A small body can contain very many errors, and Pydantic makes an object of each: 8 MB took 13 s.
+Therefore Pydantic gets one record at a time, until enough errors are found.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,58 +20,63 @@ _PLAINER = {
     "multiple_of": "Input should be a whole number",
     "missing": "this field is required",
 }
-"""Where Pydantic's own words do not help whoever sent the request."""
+"""Type of an error -> words that help a client more than Pydantic's."""
 
 _TOO_LARGE = "Input should be a number that fits into float32, up to 3.4e38"
 
 _LONGEST_NAME = 80
 
 MAX_ERRORS = 20
-"""Errors reported for one request; more would not help to mend it."""
+"""Most errors reported for one request; more would not help to correct it."""
 
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _MARKS_PER_ROW = 2 * len(FEATURES)
 _LEAST_ROWS = 1000
 
 _PASSENGER = TypeAdapter(Passenger)
-# It stops at the first record that is wrong.
+# Stops at the first record that is wrong.
 _PASSENGERS = TypeAdapter(Annotated[list[Passenger], FailFast()])
 
 Errors = list[dict[str, object]]
 
 
 def shortened(loc: Iterable[str | int]) -> list[str | int]:
-    """Where an error is. The name of an unknown field is the client's, and as long as it likes."""
+    """Return where an error is, names shortened: an unknown field's name may have any length."""
     return [part[:_LONGEST_NAME] if isinstance(part, str) else part for part in loc]
 
 
 def explain(body: bytes, refused: Exception, max_rows: int) -> Errors:
-    """The first errors of a refused body as FastAPI words them (`loc`, `msg`, `type`).
+    """Return the first errors of a refused body, with FastAPI's fields (`loc`, `msg`, `type`).
 
-    `loc` is ("body", index of the record, field); `msg` says the same in words. The input itself
-    is never shown.
+    `loc` is ("body", index of the record, field); `msg` repeats it in words. The input is never
+    shown.
 
     Raises:
-        TooManyRows: it is a list of more than `max_rows`.
+        TooManyRows: the body is a list of more than `max_rows`.
     """
     if body.startswith(_BYTE_ORDER_MARKS):
-        return _whole_body("it begins with a byte order mark; send UTF-8 without one")
+        return _whole_body(
+            "expected UTF-8 without a byte order mark, got one; send the body without it"
+        )
     where = str(refused).rpartition(" - ")[2][:_LONGEST_NAME]
     most_marks = _MARKS_PER_ROW * max(max_rows, _LEAST_ROWS)
     if any(body.count(mark) > most_marks for mark in b"{[,:"):
-        return _whole_body(f"it holds more than {max_rows} rows can; first fault: {where}")
+        return _whole_body(
+            f"expected at most {max_rows} rows, got more than they can hold; first error: {where}"
+        )
     try:
         parsed = from_json(body)
     except ValueError:
-        # Pydantic says where.
+        # Pydantic says where the JSON is malformed.
         parsed = None
     is_list = isinstance(parsed, list)
     found = _of_records(parsed, max_rows) if is_list else _of(_PASSENGERS, body)
     if is_list and not found:
         found = _unsound(parsed, FEATURES)
-    # Of a field that comes twice Pydantic looks at the last value, the decoder at each.
+    # If a field is given twice, Pydantic checks the last value and the decoder each.
     return found or _whole_body(
-        f"a field is given more than once, and one of its values is wrong: {where}"
+        f"a field is given more than once, and one of its values is wrong: {where}. "
+        "Give each field once"
     )
 
 
@@ -83,7 +88,7 @@ def _of_records(records: list[Any], max_rows: int) -> Errors:
         try:
             _PASSENGER.validate_python(record)
         except ValidationError:
-            # Once more as JSON, for the same words whatever the record is.
+            # Validated again as JSON, so that the words are the same for any record.
             json = to_json(_first_fields(record), inf_nan_mode="constants")
             found += _of(_PASSENGER, json, row)
             if len(found) >= MAX_ERRORS:
@@ -92,8 +97,10 @@ def _of_records(records: list[Any], max_rows: int) -> Errors:
 
 
 def _unsound(records: Sequence[Mapping[str, Any]], features: Sequence[Feature]) -> Errors:
-    """What Pydantic takes and the model does not: Pydantic calls 2.9999999999 whole, and a number
-    without bounds may be larger than float32 can hold."""
+    """Return the errors that Pydantic does not find and `Feature` does.
+
+    To Pydantic 2.9999999999 is whole, and a number without bounds may be larger than float32 holds.
+    """
     found: list[tuple[int, Feature, float]] = []
     for feature in features:
         if feature.kind == "number":
@@ -108,7 +115,7 @@ def _unsound(records: Sequence[Mapping[str, Any]], features: Sequence[Feature]) 
 
 
 def _first_fields(record: Any) -> Any:
-    """The record without the unknown fields of which nobody will hear."""
+    """Return the record without the unknown fields that are too many to be reported."""
     if not isinstance(record, dict):
         return record
     known = {feature.name for feature in FEATURES}
@@ -118,7 +125,7 @@ def _first_fields(record: Any) -> Any:
 
 
 def _of(adapter: TypeAdapter[Any], body: bytes, *row: int) -> Errors:
-    """What Pydantic says of JSON that stands at a row, or is the whole body."""
+    """Return the errors that Pydantic finds in JSON: a record at a row, or the whole body."""
     try:
         adapter.validate_json(body)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""The messages of the Open Inference Protocol v2: what is asked, and what is answered."""
+"""The messages of the Open Inference Protocol v2: inference requests and their answers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from shared.schema.passenger import EXAMPLES
 
 MODEL_NAME = "lifeboat"
 HEADER_LENGTH = "inference-header-content-length"
-"""The HTTP header of the binary tensor data extension: where the JSON ends and the data begins."""
+"""The HTTP header of the binary tensor data extension: the length of the JSON before the data."""
 
 INPUTS: list[dict[str, Any]] = [
     {"name": f.name, "datatype": "FP32" if f.kind == "number" else "BYTES", "shape": [-1, 1]}
@@ -36,7 +36,7 @@ EXAMPLE = {
         if any(tensor["name"] in example for example in EXAMPLES)
     ]
 }
-"""An inference request."""
+"""An inference request for the API's documentation."""
 
 
 class _Output(msgspec.Struct):
@@ -57,7 +57,7 @@ class Question:
 
     columns: Columns
     outputs: dict[str, bool]
-    """Name of a wanted output -> whether as binary data."""
+    """Name of a requested output -> whether it is sent as binary data."""
     id: str
 
 
@@ -70,20 +70,20 @@ def read(
     max_rows: int,
     readers: Mapping[str, Reader] = READERS,
 ) -> Question:
-    """A request's body, and the value of its `HEADER_LENGTH`, as columns.
+    """Read a request's body and the value of its `HEADER_LENGTH` into columns.
 
-    A number that is missing is NaN (in JSON also null), a category that is missing is "" (or null);
-    so is a whole tensor that is left out, unless the record requires it.
+    A missing number is NaN, or null in JSON; a missing category is "", or null in JSON. A tensor
+    that is left out is missing in every row, unless the record requires it.
 
     Raises:
-        BadTensors: with the tensor, the row and the reason.
+        BadTensors: a tensor is wrong; the message names the tensor, the row and the reason.
         TooManyRows: a tensor has, or claims to have, more than `max_rows`.
     """
     length = len(body) if header_length is None else _length(header_length, len(body))
     try:
         request = _decode_request(body[:length])
     except REFUSED as error:
-        raise BadTensors(f"the body is no inference request: {error}") from error
+        raise BadTensors(f"the body is not an inference request: {error}") from error
     binary = memoryview(body)[length:]
     columns: dict[str, NDArray[Any]] = {}
     for tensor in request.inputs:
@@ -94,19 +94,27 @@ def read(
             values = reader.from_json(tensor)
         else:
             if type(size) is not int or not 0 <= size <= len(binary):
-                raise bad(tensor, "binary_data_size is more than the body holds")
+                raise bad(
+                    tensor,
+                    f"expected binary_data_size to be a whole number of at most {len(binary)}, "
+                    "the bytes that the body still holds",
+                )
             values, binary = reader.from_binary(tensor, binary[:size]), binary[size:]
         if tensor.shape not in ([len(values)], [len(values), 1]):
             shape = str(tensor.shape[:4])[:80]
-            raise bad(tensor, f"{len(values)} values do not make the shape {shape}")
+            rows = len(values)
+            raise bad(tensor, f"expected shape [{rows}] or [{rows}, 1] for its data, got {shape}")
         columns[tensor.name] = values.reshape(-1, 1)
     if binary:
-        raise BadTensors(f"{len(binary)} bytes of binary data belong to no tensor")
+        raise BadTensors(
+            "expected the body to end with the data of the last tensor, "
+            f"got {len(binary)} more bytes; check each binary_data_size"
+        )
     return Question(_complete(columns, readers), _wanted(request), request.id)
 
 
 def written(predicted: Predicted, question: Question) -> tuple[bytes, int | None]:
-    """The answer's body, and the length of its JSON where binary data follows."""
+    """Return the answer's body, and the length of its JSON if binary data follows it."""
     tensors: dict[str, NDArray[Any]] = {
         "label": predicted.labels,
         "probabilities": predicted.probabilities,
@@ -135,36 +143,44 @@ def written(predicted: Predicted, question: Question) -> tuple[bytes, int | None
     return b"".join([head, *binary]), len(head) if binary else None
 
 
+_LONGEST_LENGTH = 20
+"""Digits of a length that are read; int() refuses very many, zeros too."""
+
 _decode_request = msgspec.json.Decoder(_Request).decode
 
 
 def _length(header: str, size: int) -> int:
-    if not header.isascii() or not header.isdigit() or not int(header[:20]) <= size:
-        raise BadTensors("Inference-Header-Content-Length is no length within the body")
+    """Return the length of the JSON. Raises BadTensors if the header does not say one."""
+    is_short = len(header) <= _LONGEST_LENGTH
+    if not (is_short and header.isascii() and header.isdigit()) or int(header) > size:
+        raise BadTensors(
+            "Inference-Header-Content-Length: expected the length of the JSON in bytes, "
+            f"a whole number of at most {size}, the length of the body"
+        )
     return int(header)
 
 
 def _reader(tensor: Tensor, readers: Mapping[str, Reader], seen: Columns) -> Reader:
     reader = readers.get(tensor.name)
     if reader is None:
-        raise bad(tensor, f"no such input; there are {', '.join(readers)}")
+        raise bad(tensor, f"unknown input; the inputs are {', '.join(readers)}")
     if tensor.name in seen:
-        raise bad(tensor, "it is given twice")
+        raise bad(tensor, "expected one tensor, got two; send each input once")
     datatypes = DATATYPES[reader.feature.kind]
     if tensor.datatype not in datatypes:
-        raise bad(tensor, f"its datatype must be one of {', '.join(datatypes)}")
+        raise bad(tensor, f"expected its datatype to be one of {', '.join(datatypes)}")
     return reader
 
 
 def _complete(columns: dict[str, NDArray[Any]], readers: Mapping[str, Reader]) -> Columns:
-    """With a column of missing values for each tensor that was left out."""
+    """Return the columns, and one of missing values for each tensor that was left out."""
     features = [reader.feature for reader in readers.values()]
     for feature in features:
         if feature.required and feature.name not in columns:
-            raise BadTensors(f"input {feature.name}: it is required")
+            raise BadTensors(f"input {feature.name}: expected a tensor, got none; it is required")
     rows = {name: len(column) for name, column in columns.items()}
     if len({*rows.values()}) > 1:
-        raise BadTensors(f"the inputs have different numbers of rows: {rows}")
+        raise BadTensors(f"expected as many rows in each input, got {rows}")
     length = max(rows.values(), default=0)
     absent = (feature for feature in features if feature.name not in columns)
     return columns | {feature.name: missing_column(feature, length) for feature in absent}
@@ -176,10 +192,10 @@ def _wanted(request: _Request) -> dict[str, bool]:
     for output in request.outputs:
         if output.name not in known:
             raise BadTensors(
-                f"output {output.name[:80]}: no such output; there are {', '.join(known)}"
+                f"output {output.name[:80]}: unknown output; the outputs are {', '.join(known)}"
             )
         if "classification" in output.parameters:
-            raise BadTensors(f"output {output.name}: the classification extension is not offered")
+            raise BadTensors(f"output {output.name}: the classification extension is not supported")
     if not request.outputs:
         return dict.fromkeys(known, binary)
     return {o.name: bool(o.parameters.get("binary_data", binary)) for o in request.outputs}

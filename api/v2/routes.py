@@ -1,4 +1,4 @@
-"""The Open Inference Protocol v2 (REST), for clients that speak it already."""
+"""The routes of the Open Inference Protocol v2 (REST), for clients that already speak it."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -68,16 +68,16 @@ _BODY = {
 
 router = APIRouter(tags=["open inference protocol v2"])
 short_way = APIRouter()
-"""What OpenAPI describes as `/v2/models/{name}/infer`, for `api.http.fast_path` alone."""
+"""Serves what OpenAPI describes as `/v2/models/{name}/infer`; only `api.http.fast_path` uses it."""
 
 
-# Documented only: another name is 404.
+# For the documentation only: another name returns 404.
 _NAME = Path(json_schema_extra={"enum": [MODEL_NAME]})
 
 
 def _named(name: Annotated[str, _NAME], holder: HolderDep) -> ServedModel:
     if name != MODEL_NAME:
-        raise ModelNotFound(f"there is no model of that name; this server has {MODEL_NAME!r}")
+        raise ModelNotFound(f"unknown model; the model of this server is {MODEL_NAME!r}")
     return served_model(holder)
 
 
@@ -86,7 +86,7 @@ def _versioned(
 ) -> ServedModel:
     if model_version != served.version:
         raise ModelNotFound(
-            f"that version is not served; {served.version} is, and PUT /models/current chooses"
+            f"that version is not served; {served.version} is. PUT /models/current serves another"
         )
     return served
 
@@ -110,11 +110,11 @@ async def get_server_ready(holder: HolderDep) -> ServerReady:
 
 
 def _add_model_routes(path: str, find: Callable[..., ServedModel]) -> None:
-    """The same calls for the model and for a version of it."""
+    """Add the routes of a model; the model and a version of it have the same ones."""
 
     @router.get(path, responses=NOT_SERVED | NO_MODEL_V2)
     async def get_model(served: ServedModel = Depends(find)) -> ModelMetadata:
-        """The names and types of the tensors; -1 in a shape is the number of rows."""
+        """Return the names and types of the tensors; -1 in a shape is the number of rows."""
         return ModelMetadata(
             name=MODEL_NAME,
             versions=[served.version],
@@ -134,13 +134,13 @@ def _add_model_routes(path: str, find: Callable[..., ServedModel]) -> None:
         openapi_extra={"requestBody": _BODY},
     )
     async def post_infer(request: Request, served: ServedModel = Depends(find)) -> Response:
-        """Predicts for each row of the tensors; with the binary tensor data extension."""
+        """Predict for each row of the tensors. Supports the binary tensor data extension."""
         return await _inferred(request, served)
 
 
 @short_way.post(f"/v2/models/{MODEL_NAME}/infer")
 async def post_infer_by_name(request: Request) -> Response:
-    """The same for the one model there is, without dependencies, so that the fast path can."""
+    """Predict without FastAPI's dependencies, which the fast path does not run."""
     state: State = request.scope["state"]
     return await _inferred(request, served_model(state["holder"]))
 

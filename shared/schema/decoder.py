@@ -1,7 +1,7 @@
-"""Records as the predict path holds them: compact objects, decoded and checked.
+"""The decoder of records: from JSON to compact, checked objects.
 
-Pydantic says what is wrong with a record; this says yes five times faster. Both read the one
-definition in `shared/schema/passenger.py`.
+It accepts a record five times faster than Pydantic, which explains the refused ones. Both read the
+one definition in `shared/schema/passenger.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from shared.schema.features import FEATURES, Feature
 
 def record_type(features: Sequence[Feature]) -> type[msgspec.Struct]:
     """Return the class of one record, with its fields in the order of `features`."""
-    # A feature may be called what no attribute can be, such as "class" or "fixed acidity".
+    # A feature's name need not be an identifier: it may be "class" or "fixed acidity".
     attributes = {f"field_{i}": feature for i, feature in enumerate(features)}
     return msgspec.defstruct(
         "Record",
@@ -23,7 +23,7 @@ def record_type(features: Sequence[Feature]) -> type[msgspec.Struct]:
         kw_only=True,
         frozen=True,
         forbid_unknown_fields=True,
-        # Records hold no references in circles; without this the collector looks at each.
+        # Records contain no circular references, so the garbage collector need not track them.
         gc=False,
     )
 
@@ -41,18 +41,18 @@ decode = msgspec.json.Decoder(list[Record]).decode  # type: ignore[valid-type]
 """JSON list of records -> checked `Record`s. Raises one of `REFUSED`."""
 
 REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What the decoder raises for a body that is no such list; the last for one nested too deeply."""
+"""What the decoder raises for another body; RecursionError if it is nested too deeply."""
 
 
 class _Shell(msgspec.Struct, gc=False):
-    """Any JSON object; what it holds is passed over."""
+    """Any JSON object; its content is skipped."""
 
 
 _decode_shells = msgspec.json.Decoder(list[_Shell]).decode
 
 
 def count(body: bytes) -> int:
-    """How many records a JSON list has, in a quarter of the time that decoding it takes.
+    """Return the number of records in a JSON list, in a quarter of the time that decoding takes.
 
     Raises one of `REFUSED`.
     """
@@ -60,5 +60,5 @@ def count(body: bytes) -> int:
 
 
 def to_records(fields: Sequence[Mapping[str, object]]) -> list[msgspec.Struct]:
-    """The same of what is decoded already. Raises msgspec.ValidationError."""
+    """Check records that are decoded already. Raises msgspec.ValidationError."""
     return [msgspec.convert(record, Record) for record in fields]

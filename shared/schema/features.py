@@ -1,7 +1,7 @@
-"""The model's features, read off the one definition of a record, and which values they may have.
+"""The model's features, read off the definition of a record: each says which values are sound.
 
-Every check of a value asks `Feature`: the decoder of records, the explanation of refused ones, the
-tensors of the Open Inference Protocol, and the training table.
+Every check of a value asks `Feature`: the decoder, the explanation of refused records, the tensors
+of the Open Inference Protocol, the training table and the proof of parity.
 """
 
 import math
@@ -33,7 +33,7 @@ class Feature(BaseModel):
 
     @property
     def expected(self) -> str:
-        """What a value must be, in words."""
+        """Return in words what a value must be."""
         if self.categories:
             return "one of " + ", ".join(repr(category) for category in self.categories)
         kind = "a whole number" if self.whole else "a number"
@@ -43,17 +43,17 @@ class Feature(BaseModel):
 
     @property
     def dtype(self) -> type[np.float32] | type[object]:
-        """The dtype of the feature's column; Python strings are objects."""
+        """Return the dtype of the feature's column; Python strings are objects."""
         return np.float32 if self.kind == "number" else object
 
     @property
     def missing(self) -> float | str:
-        """What stands in a column for a value that is missing."""
+        """Return what a column contains for a missing value."""
         return math.nan if self.kind == "number" else ""
 
     @property
     def strings(self) -> tuple[str, ...]:
-        """What a column of categories may hold: "" too, unless the feature is required."""
+        """Return the strings that a column of categories may contain: "" too, if it is optional."""
         return self.categories if self.required else (*self.categories, "")
 
     @property
@@ -87,7 +87,7 @@ class Feature(BaseModel):
         return missing
 
     def allowed(self, values: NDArray[Any]) -> NDArray[np.bool_]:
-        """Return for each value whether a column may hold it: sound, or missing if optional."""
+        """Return for each value whether a column may contain it: sound, or missing if optional."""
         sound = self.sound(values)
         return sound if self.required else sound | self.is_missing(values)
 
@@ -99,7 +99,7 @@ class Feature(BaseModel):
 
 
 _UNKNOWN_RULES = ("exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "pattern")
-"""What a JSON schema can ask of a value and `Feature` cannot."""
+"""Rules of a JSON schema that `Feature` does not have, so that no check would keep them."""
 
 
 def _feature(name: str, schema: dict[str, Any], required: bool) -> Feature:
@@ -112,7 +112,7 @@ def _feature(name: str, schema: dict[str, Any], required: bool) -> Feature:
         case "string":
             kind = "category"
         case other:
-            raise TypeError(f"{name} is of type {other}; a feature is a number or a category")
+            raise TypeError(f"{name}: expected a number or a category, got the type {other}")
     for rule in _UNKNOWN_RULES:
         if rule in value:
             raise TypeError(
@@ -144,7 +144,7 @@ def _features(schema: dict[str, Any]) -> tuple[Feature, ...]:
 _SCHEMA = TypeAdapter(Passenger).json_schema()
 
 FEATURES = _features(_SCHEMA)
-"""In the order in which the record lists its fields."""
+"""The features of the record, in the order of its fields."""
 
 RECORD_NAME = str(_SCHEMA["title"]).lower()
-"""What errors call one record: the name of its class."""
+"""The name of a record in error messages: the name of its class."""

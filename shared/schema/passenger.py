@@ -11,10 +11,10 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 LABEL = "Survived"
-"""The column of the training table that is learned: 1 for those who survived, else 0."""
+"""The column of the training table that the model learns: 1 for a survivor, else 0."""
 
-# JSON has one kind of number, and data frames write a whole number as 3.0 wherever its column has
-# a gap: so whole numbers are floats without a fraction, not Python ints.
+# JSON has one kind of number, and data frames write a whole number as 3.0 if its column has a gap.
+# Therefore whole numbers are floats without a fraction, not Python ints.
 _WHOLE = {"multiple_of": 1, "json_schema_extra": {"type": "integer"}}
 
 Age = Annotated[float, Field(ge=0, le=120, description="Years, may be fractional.")]
@@ -30,8 +30,10 @@ Fare = Annotated[float, Field(ge=0, le=1_000_000, description="Pounds.")]
 
 @with_config(ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
 class Passenger(TypedDict, total=False):
-    """A field that is null or absent is imputed as in training; an unknown one is an error, so
-    that a typo such as `age` cannot silently become a missing value."""
+    """A passenger. A field that is null or absent is imputed as in training.
+
+    An unknown field is an error, so that a typo such as `age` cannot become a missing value.
+    """
 
     Age: Age | None
     Sex: Required[Sex]
@@ -46,4 +48,4 @@ EXAMPLES: list[dict[str, object]] = [
     {"Age": 22.0, "Sex": "male", "Embarked": "S"},
     {"Age": 38.0, "Sex": "female", "Embarked": "C"},
 ]
-"""Two records for the API's documentation and for warming up a model: the sparsest real ones."""
+"""Two records for the API's documentation and to warm up a model, as sparse as real ones are."""

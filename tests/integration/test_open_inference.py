@@ -109,5 +109,5 @@ def test_an_error_reaches_the_client_in_words(client: triton.InferenceServerClie
     wrong = {**complete(2), "Age": np.array([[30.0], [-1.0]], np.float32)}
     with pytest.raises(InferenceServerException, match="input Age: row 1 is not a number"):
         client.infer("lifeboat", inputs(wrong, binary=True))
-    with pytest.raises(InferenceServerException, match="no model of that name"):
+    with pytest.raises(InferenceServerException, match="unknown model"):
         client.infer("other", inputs(complete(1), binary=True))

@@ -1,4 +1,4 @@
-"""The fitted pipeline as an ONNX model."""
+"""The conversion of a fitted pipeline into an ONNX model."""
 
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
@@ -9,7 +9,7 @@ from shared.versions.onnx_model import OUTPUT_NAMES
 
 
 def to_onnx(pipeline: Pipeline) -> bytes:
-    """One input tensor per feature, of shape (rows, 1), and the outputs of `OnnxModel`."""
+    """Return a model with an input of shape (rows, 1) per feature and `OnnxModel`'s outputs."""
     tensors = {"number": FloatTensorType([None, 1]), "category": StringTensorType([None, 1])}
     model = convert_sklearn(
         pipeline,
@@ -18,7 +18,7 @@ def to_onnx(pipeline: Pipeline) -> bytes:
         final_types=list(
             zip(OUTPUT_NAMES, [Int64TensorType([None]), FloatTensorType([None, 2])], strict=True)
         ),
-        # Without this the probabilities come as a list of dictionaries.
+        # With zipmap the probabilities are a list of dictionaries.
         options={id(pipeline.steps[-1][1]): {"zipmap": False}},
     )
     content: bytes = model.SerializeToString()

@@ -1,4 +1,4 @@
-"""The proof that the exported model answers as the fitted pipeline does."""
+"""The proof that an exported model answers as the fitted pipeline does."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -29,15 +29,15 @@ def prove_parity(
     features: pd.DataFrame,
     on_block: Callable[[float], None] = lambda share: None,
 ) -> Parity:
-    """Compares both models on every training row and on the rows where exports go wrong.
+    """Compare both models on every training row and on the rows where conversions go wrong.
 
-    Those are: each optional field missing and all of them, categories never seen, and numbers just
-    beside, and on, each threshold of the trees. `on_block` is called with the share that is done;
-    what it raises ends the proof.
+    In those rows each optional field is missing, all optional fields are missing, a category was
+    never seen, or a number equals a threshold of the trees or is its neighbour. `on_block` is
+    called with the share that is done; an exception that it raises ends the proof.
 
     Raises:
-        ParityBroken: a probability differs by more than `TOLERANCE`, or a label does whose
-            probability is not within it of one half. The message names the rows.
+        ParityBroken: a probability differs by more than `TOLERANCE`, or a label differs although
+            its probability is further than `TOLERANCE` from one half. The message names the rows.
     """
     model = OnnxModel(exported)
     rows, labels_differ, max_difference = 0, 0, 0.0
@@ -49,7 +49,7 @@ def prove_parity(
         labels, probabilities = model.predict(_columns(block))
         difference = np.abs(expected - probabilities)
         differ = expected_labels != labels
-        # Not 'greater than': a difference that is NaN is wrong, too.
+        # Not `difference > TOLERANCE`, because a difference that is NaN is wrong too.
         wrong = ~(difference <= TOLERANCE) | (differ & (np.abs(expected - 0.5) > TOLERANCE))
         rows += len(block)
         labels_differ += int(differ.sum())
@@ -62,8 +62,8 @@ def prove_parity(
         ]
     if wrong_rows:
         raise ParityBroken(
-            f"the ONNX model differs from the scikit-learn pipeline on {wrong_rows} of {rows} "
-            f"rows, so it is not published: {'; '.join(examples)}"
+            "expected the ONNX model to answer as the scikit-learn pipeline does; it differs on "
+            f"{wrong_rows} of {rows} rows and is not published: {'; '.join(examples)}"
         )
     return Parity(
         rows=rows,
@@ -76,10 +76,10 @@ def prove_parity(
 def _blocks(
     features: pd.DataFrame, thresholds: NDArray[np.float32]
 ) -> Iterator[tuple[float, pd.DataFrame]]:
-    """The rows to compare, in blocks, each with the share of all rows that comes before it.
+    """Yield the rows to compare in blocks, each with the share of all rows that precedes it.
 
     A million rows at once take 3 GB, and hold the interpreter for so long that the run's heartbeat
-    stands still.
+    stops.
     """
     beside = _beside_thresholds(features, thresholds)
     whole = len(features) + sum(map(len, beside))
@@ -91,7 +91,7 @@ def _blocks(
 
 
 def _with_gaps(block: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The rows as they are, with values missing, and with categories never seen."""
+    """Yield the rows as they are, with values missing, and with categories never seen."""
     optional = [feature for feature in FEATURES if not feature.required]
     yield block
     for feature in optional:
@@ -111,7 +111,7 @@ def _blank(rows: pd.DataFrame, features: Sequence[Feature]) -> pd.DataFrame:
 
 
 def _thresholds(exported: bytes) -> NDArray[np.float32]:
-    """All numbers that a tree of the model compares with, whichever feature it compares."""
+    """Return all numbers that the model's trees compare a feature with, whichever feature it is."""
     found: list[float] = []
     for node in onnx.load_from_string(exported).graph.node:
         if node.op_type.startswith("TreeEnsemble"):
@@ -125,12 +125,11 @@ def _thresholds(exported: bytes) -> NDArray[np.float32]:
 def _beside_thresholds(
     features: pd.DataFrame, thresholds: NDArray[np.float32]
 ) -> list[pd.DataFrame]:
-    """Training rows with a number replaced by each threshold and its two neighbours in float32.
+    """Return training rows with a number replaced by a threshold or a float32 neighbour of one.
 
-    Every number meets every threshold: which of the model's inputs a threshold belongs to is lost
-    behind the preprocessing, and a value that it does not belong to does no harm. Each value is
-    tried on as many different rows as there is room for, because a row has to reach the node that
-    compares with it.
+    Every feature gets every threshold: the preprocessing hides which input a threshold belongs to,
+    and a threshold of another input does no harm. Each value is tried on as many different rows as
+    there is room for, because a row must reach the node that compares with the value.
     """
     above, below = np.float32(np.inf), np.float32(-np.inf)
     values = np.concatenate(

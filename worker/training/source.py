@@ -1,4 +1,4 @@
-"""The bytes of the training table, from a path or a URL."""
+"""Where the training table comes from: a path or an http(s) URL."""
 
 import base64
 import http.client
@@ -10,14 +10,20 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from shared.errors import BadTrainingData
 
 _TIMEOUT_SECONDS = 30
+_SET = "Set LIFEBOAT_TRAINING_DATA to the path or the URL of the training table"
 
 
 def shown_as(source: str) -> str:
-    """The source as it may be shown: a URL may carry a password, or a token in its query."""
+    """Return the source without its secrets: a URL may hold a password, or a token in its query.
+
+    Raises BadTrainingData.
+    """
     try:
         parts = urlsplit(source)
     except ValueError as error:
-        raise BadTrainingData(f"LIFEBOAT_TRAINING_DATA is no path and no URL: {error}") from error
+        raise BadTrainingData(
+            f"LIFEBOAT_TRAINING_DATA: expected a path or an http(s) URL, got neither: {error}"
+        ) from error
     if not parts.netloc:
         return source
     host = parts.netloc.rpartition("@")[2]
@@ -25,12 +31,14 @@ def shown_as(source: str) -> str:
 
 
 def fetch(source: str) -> bytes:
-    """The content of a path or an http(s) URL. Raises BadTrainingData."""
+    """Return the content of a path or an http(s) URL. Raises BadTrainingData."""
     shown = shown_as(source)
     try:
         scheme = urlsplit(source).scheme
         if scheme and "://" in source and scheme not in ("http", "https"):
-            raise BadTrainingData(f"{shown} cannot be fetched: only http and https URLs can")
+            raise BadTrainingData(
+                f"{shown}: expected a path or an http(s) URL, got the scheme {scheme}"
+            )
         if scheme in ("http", "https"):
             with urllib.request.urlopen(_request(source), timeout=_TIMEOUT_SECONDS) as answer:
                 content: bytes = answer.read()
@@ -41,24 +49,21 @@ def fetch(source: str) -> bytes:
             f"{shown} could not be fetched: the server answered {error.code} {error.reason}"
         ) from error
     except http.client.InvalidURL as error:
-        # Its own text repeats the URL, with whatever secret that holds.
+        # The error's own text repeats the URL with its secrets.
         raise BadTrainingData(
-            f"{shown} is no valid URL: its port is no number, or it holds a space or a control "
-            "character. LIFEBOAT_TRAINING_DATA says where the training table is"
+            f"{shown} is not a valid URL: its port is not a number, or it contains a space or a "
+            f"control character. {_SET}"
         ) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-        raise BadTrainingData(
-            f"{shown} could not be read: {reason}. LIFEBOAT_TRAINING_DATA says where the training "
-            "table is"
-        ) from error
+        raise BadTrainingData(f"{shown} could not be read: {reason}. {_SET}") from error
     if not content.strip():
-        raise BadTrainingData(f"{shown} is empty")
+        raise BadTrainingData(f"{shown} is empty; expected a CSV or Parquet table")
     return content
 
 
 def _request(url: str) -> urllib.request.Request:
-    """urllib knows no user and password in a URL."""
+    """Return the request for a URL; urllib does not understand a user and password in one."""
     parts = urlsplit(url)
     credentials, _, host = parts.netloc.rpartition("@")
     request = urllib.request.Request(urlunsplit(parts._replace(netloc=host)))

@@ -34,7 +34,7 @@ from api.serving.refusals import _unsound, explain
 from api.v2.messages import read
 from api.v2.tensors import _NUMBERS, Reader
 from shared.errors import BadTensors, BadTrainingData
-from shared.schema.columns import Columns, to_columns
+from shared.schema.columns import Columns, columns_of
 from shared.schema.decoder import REFUSED, decode, record_type
 from shared.schema.features import FEATURES, Feature, _features
 from shared.schema.passenger import Passenger
@@ -82,7 +82,7 @@ class Checks:
             found = msgspec.json.decode(f"[{self.record(feature, text)}]".encode(), type=records)
         except REFUSED:
             return None
-        return only(to_columns(found, self.features), feature)
+        return only(columns_of(self.features)(found), feature)
 
     def tensor(self, feature: Feature, data: str) -> Column:
         datatype = "FP64" if feature.kind == "number" else "BYTES"

@@ -198,14 +198,14 @@ def test_what_is_no_table_is_refused_as_such(tmp_path: Path, content: bytes) -> 
     path = tmp_path / "t.csv"
     path.write_bytes(content)
     message = refusal(str(path))
-    assert str(path) in message and "neither a CSV nor a Parquet table" in message
+    assert str(path) in message and "expected a CSV or a Parquet table, got neither" in message
 
 
 def test_half_a_parquet_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     write_parquet(table(), path)
     path.write_bytes(path.read_bytes()[:-100])
-    assert "neither a CSV nor a Parquet table" in refusal(str(path))
+    assert "expected a CSV or a Parquet table, got neither" in refusal(str(path))
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_a_wrong_value_names_column_row_value_and_what_is_needed(
 ) -> None:
     source = write_csv(changed(put(name, value, 4, 6)), tmp_path / "t.csv")
     message = refusal(source)
-    assert f"{source}, column {name}: row 5 (" in message
+    assert f"{source}, row 5, column {name}: expected " in message
     assert repr(str(value))[1:-1] in message
     assert expected in message
     assert "2 such rows" in message
@@ -281,7 +281,7 @@ def test_a_wrong_value_names_column_row_value_and_what_is_needed(
 
 def test_a_column_of_words_names_the_first_bad_row(tmp_path: Path) -> None:
     message = refusal(write_csv(changed(put("Age", "old", *range(12))), tmp_path / "t.csv"))
-    assert "column Age: row 1 (" in message and "12 such rows" in message
+    assert "row 1, column Age: " in message and "12 such rows" in message
 
 
 @pytest.mark.parametrize("column", ["Age", "SibSp", "Survived"])
@@ -292,7 +292,7 @@ def test_true_and_false_are_no_numbers(
     rows = table()
     rows[column] = [True, False] * 6
     message = refusal(write(rows, tmp_path / "t"))
-    assert f"column {column}" in message and "true and false" in message
+    assert f"row 1, column {column}: expected a number, got a boolean; write 1 or 0" in message
 
 
 @pytest.mark.parametrize("write", [write_csv, write_parquet])
@@ -301,13 +301,15 @@ def test_true_and_false_are_no_numbers_beside_a_gap_either(
 ) -> None:
     rows = table()
     rows["Age"] = pd.Series([True, None, False] * 4, dtype=object)
-    assert "column Age" in refusal(write(rows, tmp_path / "t"))
+    expected = "row 1, column Age: expected a number, got a boolean"
+    assert expected in refusal(write(rows, tmp_path / "t"))
 
 
 def test_true_and_false_are_no_numbers_in_a_nullable_column_either(tmp_path: Path) -> None:
     rows = table()
     rows["Age"] = pd.array([True, None, False] * 4, dtype="boolean")
-    assert "true and false" in refusal(write_parquet(rows, tmp_path / "t"))
+    message = refusal(write_parquet(rows, tmp_path / "t"))
+    assert "row 1, column Age: expected a number, got a boolean" in message
 
 
 @pytest.mark.parametrize("zone", [None, "UTC"])
@@ -322,17 +324,20 @@ def test_a_date_is_no_number(tmp_path: Path, zone: str | None) -> None:
 @pytest.mark.parametrize("digits", [400, 5000])
 def test_a_number_of_very_many_digits_is_refused_as_such(tmp_path: Path, digits: int) -> None:
     message = refusal(write_csv(changed(put("Fare", "9" * digits, 2)), tmp_path / "t.csv"))
-    assert "column Fare: row 3" in message and "a number" in message
+    assert "row 3, column Fare: expected a number" in message
 
 
 def test_a_required_value_that_is_missing_names_its_row(tmp_path: Path) -> None:
     source = write_csv(changed(put("Sex", None, 2, 9)), tmp_path / "t.csv")
-    assert f"{source}, column Sex: row 3 (" in refusal(source)
+    assert (
+        f"{source}, row 3, column Sex: expected one of 'male', 'female', got no value"
+        in refusal(source)
+    )
 
 
 def test_a_missing_label_names_its_row(tmp_path: Path) -> None:
     message = refusal(write_csv(changed(put("Survived", None, 11)), tmp_path / "t.csv"))
-    assert "column Survived: row 12 (" in message and "no label" in message
+    assert "row 12, column Survived: expected a label, 0 or 1, got no value" in message
 
 
 @pytest.mark.parametrize("label", [0, 1])
