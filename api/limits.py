@@ -34,6 +34,12 @@ COUNTED_ROWS = 1000
 COUNT_SECONDS = 0.5
 """Time between two counts of the predictions. A killed process loses the count of that time."""
 
+MAX_ERRORS = 20
+"""Most errors reported for one request; more would not help to correct it."""
+
+NAME_CHARACTERS = 80
+"""Most characters of a client's own name for something that an error shows."""
+
 # --- connections ---------------------------------------------------------------------------------
 
 HEAD_BYTES = 64 * 1024

@@ -15,7 +15,7 @@ from starlette.routing import Match, Route
 
 from api import limits
 from api.http.responses import refuse_encoded
-from api.serving.refusals import MAX_ERRORS, shortened
+from api.serving.refusals import shortened
 from shared.errors import BodyEncoded, LifeboatError
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ async def _answer_invalid_request(request: Request, error: Exception) -> Respons
     assert isinstance(error, RequestValidationError)
     detail = [
         {"loc": shortened(found["loc"]), "msg": found["msg"], "type": found["type"]}
-        for found in error.errors()[:MAX_ERRORS]
+        for found in error.errors()[: limits.MAX_ERRORS]
     ]
     return _answer_encoded(request) or JSONResponse({"detail": detail}, 422)
 

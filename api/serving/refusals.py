@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import FailFast, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
+from api import limits
 from api.serving.predictor import too_many_rows
 from shared.schema.features import FEATURES, RECORD_NAME, Feature
 from shared.schema.passenger import Passenger
@@ -23,11 +24,6 @@ _PLAINER = {
 """Type of an error -> words that help a client more than Pydantic's."""
 
 _TOO_LARGE = "Input should be a number that fits into float32, up to 3.4e38"
-
-_LONGEST_NAME = 80
-
-MAX_ERRORS = 20
-"""Most errors reported for one request; more would not help to correct it."""
 
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _MARKS_PER_ROW = 2 * len(FEATURES)
@@ -42,7 +38,7 @@ Errors = list[dict[str, object]]
 
 def shortened(loc: Iterable[str | int]) -> list[str | int]:
     """Return where an error is, names shortened: an unknown field's name may have any length."""
-    return [part[:_LONGEST_NAME] if isinstance(part, str) else part for part in loc]
+    return [part[: limits.NAME_CHARACTERS] if isinstance(part, str) else part for part in loc]
 
 
 def explain(body: bytes, refused: Exception, max_rows: int) -> Errors:
@@ -58,7 +54,7 @@ def explain(body: bytes, refused: Exception, max_rows: int) -> Errors:
         return _whole_body(
             "expected UTF-8 without a byte order mark, got one; send the body without it"
         )
-    where = str(refused).rpartition(" - ")[2][:_LONGEST_NAME]
+    where = str(refused).rpartition(" - ")[2][: limits.NAME_CHARACTERS]
     most_marks = _MARKS_PER_ROW * max(max_rows, _LEAST_ROWS)
     if any(body.count(mark) > most_marks for mark in b"{[,:"):
         return _whole_body(
@@ -91,9 +87,9 @@ def _of_records(records: list[Any], max_rows: int) -> Errors:
             # Validated again as JSON, so that the words are the same for any record.
             json = to_json(_first_fields(record), inf_nan_mode="constants")
             found += _of(_PASSENGER, json, row)
-            if len(found) >= MAX_ERRORS:
+            if len(found) >= limits.MAX_ERRORS:
                 break
-    return found[:MAX_ERRORS]
+    return found[: limits.MAX_ERRORS]
 
 
 def _unsound(records: Sequence[Mapping[str, Any]], features: Sequence[Feature]) -> Errors:
@@ -106,11 +102,11 @@ def _unsound(records: Sequence[Mapping[str, Any]], features: Sequence[Feature]) 
         if feature.kind == "number":
             values = np.array([record.get(feature.name) for record in records], np.float64)
             wrong = np.flatnonzero(~(feature.sound(values) | feature.is_missing(values)))
-            found += [(int(row), feature, values[row]) for row in wrong[:MAX_ERRORS]]
+            found += [(int(row), feature, values[row]) for row in wrong[: limits.MAX_ERRORS]]
     found.sort(key=lambda error: error[0])
     return [
         _worded([row, feature.name], _TOO_LARGE, "multiple_of" if value % 1 else "finite_number")
-        for row, feature, value in found[:MAX_ERRORS]
+        for row, feature, value in found[: limits.MAX_ERRORS]
     ]
 
 
@@ -120,7 +116,7 @@ def _first_fields(record: Any) -> Any:
         return record
     known = {feature.name for feature in FEATURES}
     unknown = [name for name in record if name not in known]
-    dropped = {*unknown[MAX_ERRORS:]}
+    dropped = {*unknown[limits.MAX_ERRORS :]}
     return {name: value for name, value in record.items() if name not in dropped}
 
 

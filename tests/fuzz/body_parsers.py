@@ -14,7 +14,8 @@ import msgspec
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from api.serving.refusals import MAX_ERRORS, explain
+from api.limits import MAX_ERRORS
+from api.serving.refusals import explain
 from api.v2.messages import EXAMPLE, read
 from shared.errors import BadTensors
 from shared.schema.columns import to_columns

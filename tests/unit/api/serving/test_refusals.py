@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from api.serving.refusals import MAX_ERRORS, _unsound, explain
+from api.limits import MAX_ERRORS
+from api.serving.refusals import _unsound, explain
 from shared.schema.decoder import REFUSED, decode
 from shared.schema.features import Feature
 
