@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from tests.containers.conftest import Compose, docker
 from tests.support.processes import ROOT, RUN_SECONDS, Api, wait_for
+from tests.support.rolling_restart import restart
 from tests.support.steady_client import LARGE, SMALL, SteadyClient
 
 _TABLE = (ROOT / "data" / "titanic.csv").read_bytes()
@@ -143,16 +144,13 @@ def _predict_meanwhile(compose: Compose, act: Callable[[], object]) -> list[Stea
 def test_a_rolling_restart_loses_no_request_and_refuses_no_connection(
     compose: Compose, api: Api
 ) -> None:
-    def ended() -> int:
-        return compose("logs", "api").count("Finished server process")
-
-    before = ended()
-
-    def restart() -> None:
+    def hang_up() -> None:
         compose("kill", "--signal", "HUP", "api")
-        wait_for(lambda: ended() == before + 2, seconds=RUN_SECONDS)
 
-    clients = _predict_meanwhile(compose, restart)
+    def log() -> str:
+        return compose("logs", "api")
+
+    clients = _predict_meanwhile(compose, lambda: restart(hang_up, log, processes=2))
     for client in clients:
         assert (client.refused, client.lost_when_new, client.lost_when_kept) == ([], [], [])
         assert client.wrong == []

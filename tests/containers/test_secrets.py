@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.containers.conftest import Compose, up
-from tests.support.processes import ROOT, RUN_SECONDS, wait_for
+from tests.support.processes import ROOT
+from tests.support.rolling_restart import restart
 
 API_KEY = secrets.token_hex(32)
 SIGNING_KEY = secrets.token_hex(32)
@@ -76,7 +77,9 @@ def test_a_rolling_restart_takes_up_a_key_that_was_changed(with_keys: Compose, k
     new_key = secrets.token_hex(32)
     (keys / "api-key").write_text(new_key)
     assert _run_pipeline(with_keys, new_key) == 403
-    with_keys("kill", "--signal", "HUP", "api")
-    ended = "Finished server process"
-    wait_for(lambda: with_keys("logs", "api").count(ended) == 2, seconds=RUN_SECONDS)
+    restart(
+        lambda: with_keys("kill", "--signal", "HUP", "api"),
+        lambda: with_keys("logs", "api"),
+        processes=2,
+    )
     assert [_run_pipeline(with_keys, key) for key in (API_KEY, new_key)] == [403, 202]

@@ -11,7 +11,8 @@ from contextlib import closing, contextmanager
 import pytest
 
 from tests.faults.conftest import Figure, Times
-from tests.support.processes import LONG_SECONDS, RUN_SECONDS, Api, Stack, wait_for
+from tests.support.processes import LONG_SECONDS, Api, Stack, wait_for
+from tests.support.rolling_restart import restart
 from tests.support.steady_client import LARGE, SMALL, SteadyClient
 from tests.support.versions import publish
 
@@ -50,11 +51,6 @@ def _ask_to_stop_and_wait_until_refused(api: Api) -> None:
         assert api.is_running(), "the port was open until the end"
 
 
-def _wait_until_ended(api: Api, processes: int) -> None:
-    ended = "Finished server process"
-    wait_for(lambda: api.log().count(ended) == processes, seconds=RUN_SECONDS)
-
-
 def test_a_rolling_restart_loses_no_request_and_refuses_no_connection(
     stack: Stack, times: Times, figure: Figure
 ) -> None:
@@ -62,9 +58,8 @@ def test_a_rolling_restart_loses_no_request_and_refuses_no_connection(
     api = stack.start_api(processes=2)
     restarts = times(1, 50)
     with _clients(api, small=4, large=1) as clients:
-        for restart in range(1, restarts + 1):
-            api.send(signal.SIGHUP)
-            _wait_until_ended(api, 2 * restart)
+        for _ in range(restarts):
+            restart(lambda: api.send(signal.SIGHUP), api.log, processes=2)
     for client in clients:
         assert (client.refused, client.lost_when_new, client.lost_when_kept) == ([], [], [])
         assert client.wrong == []
