@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,12 @@ from tests.support.processes import Stack
 from tests.support.versions import TRAINING_DATA
 
 _LONGEST_FIRST = ["containers", "browser", "faults", "integration", "unit"]
+
+
+# A shell that starts the tests in the background makes them ignore SIGINT, and with them the
+# processes that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

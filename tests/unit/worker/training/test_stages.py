@@ -290,7 +290,7 @@ def test_a_table_with_fewer_rows_of_a_label_than_folds_is_bad_data(
 ) -> None:
     rows = pd.read_csv(TRAINING_DATA).groupby("Survived").head(9)
     rows.to_csv(tmp_path / "few.csv")
-    with pytest.raises(BadTrainingData, match="at least 10 of each label"):
+    with pytest.raises(BadTrainingData, match="at least 10 rows of each label"):
         run(models_dir, ScriptedRun(), training_data=str(tmp_path / "few.csv"))
     assert versions(models_dir) == []
 
