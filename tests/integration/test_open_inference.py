@@ -107,7 +107,7 @@ def test_missing_values_are_nan_and_empty_strings(
 
 def test_an_error_reaches_the_client_in_words(client: triton.InferenceServerClient) -> None:
     wrong = {**complete(2), "Age": np.array([[30.0], [-1.0]], np.float32)}
-    with pytest.raises(InferenceServerException, match="input Age: row 1: expected a number at least 0"):
+    with pytest.raises(InferenceServerException, match="Age: row 1: expected a number at least 0"):
         client.infer("lifeboat", inputs(wrong, binary=True))
     with pytest.raises(InferenceServerException, match="unknown model"):
         client.infer("other", inputs(complete(1), binary=True))
