@@ -102,6 +102,8 @@ def test_no_secret_is_logged_or_answered_whatever_goes_wrong(secured: Stack) -> 
     failing = secured.start_worker(training_data="nowhere.csv")
     assert answers.ask("PUT", "/run-pipeline") == 202
     wait_for(lambda: "failed" in failing.output())
+    # The job's end is noted after the line: a worker does not stop before it has noted it.
+    wait_for(lambda: secured.redis.client.get("lifeboat:active-job") is None, seconds=RUN_SECONDS)
     assert answers.ask("GET", "/jobs") == 200
 
     # Redis refuses the password that it took, and then is gone.
