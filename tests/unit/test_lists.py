@@ -65,7 +65,7 @@ def test_every_enum_of_the_product_is_looked_for() -> None:
         ("`load`, `fit` and\n`verify`", [{"load", "fit", "verify"}]),
         ("| seconds | load | fit | plot |\n", [{"load", "fit", "plot"}, set()]),
         ("| `load` | a |\n| `fit` | b |\n", [{"load", "fit"}]),
-        ("to load a table is no fit", []),
+        ("to load a table is not a fit", []),
     ],
 )
 def test_what_is_taken_for_a_list(text: str, found: list[set[str]]) -> None:

@@ -1,4 +1,4 @@
-"""What a killed worker leaves of a version is no version, and the next publication removes it."""
+"""What a killed worker leaves is not a version, and the next publication removes it."""
 
 from pathlib import Path
 
