@@ -3,10 +3,12 @@ import { call } from "./calls.js";
 import { format, parse } from "./csv.js";
 import { element, notice, table } from "./elements.js";
 import { value } from "./schema.js";
+import { decode } from "./text.js";
 
 const ROWS_PER_REQUEST = 1000;
 const ROWS_SHOWN = 100;
 const PROBLEMS_SHOWN = 20;
+const ENCODINGS = { "windows-1252": "Windows-1252 (what Excel writes as “CSV”)", "utf-16le": "UTF-16", "utf-16be": "UTF-16" };
 const ADDED = ["prediction", "probability", "model_version"];
 
 export function batch({ fields, label }) {
@@ -44,7 +46,8 @@ export function batch({ fields, label }) {
 }
 
 async function predictFile(file, fields, label, outcome, running) {
-  const { header, rows } = parse(await file.text());
+  const { text, encoding, marked } = decode(new Uint8Array(await file.arrayBuffer()));
+  const { header, rows } = parse(text);
   const used = fields.filter((field) => header.includes(field.name));
   const missing = fields.filter((field) => field.required && !used.includes(field)).map((field) => field.name);
   if (missing.length > 0) throw new RangeError(`the column ${missing.join(", ")} is missing; the file has ${header.join(", ")}`);
@@ -81,7 +84,7 @@ async function predictFile(file, fields, label, outcome, running) {
   }
   const ignored = header.filter((name) => !used.some((field) => field.name === name));
   const absent = fields.filter((field) => !used.includes(field)).map((field) => field.name);
-  outcome.replaceChildren(...told({ file, header, rows, label, predicted, problems, ignored, absent }));
+  outcome.replaceChildren(...told({ file, encoding, marked, header, rows, label, predicted, problems, ignored, absent }));
 }
 
 /** Returns the records that can be sent, and what is wrong with the other rows. */
@@ -134,7 +137,7 @@ function pause(seconds, signal) {
   });
 }
 
-function told({ file, header, rows, label, predicted, problems, ignored, absent }) {
+function told({ file, encoding, marked, header, rows, label, predicted, problems, ignored, absent }) {
   const answers = [...predicted.values()];
   const ones = answers.filter(([prediction]) => prediction === 1).length;
   const versions = [...new Set(answers.map(([, , version]) => version))];
@@ -143,6 +146,7 @@ function told({ file, header, rows, label, predicted, problems, ignored, absent 
     element("p.verdict", {}, `${number(predicted.size)} of ${number(rows.length)} rows predicted: `,
       element("strong", {}, `${number(ones)} × ${label} = 1`), `, ${number(predicted.size - ones)} × 0`),
   ];
+  if (encoding !== "utf-8") parts.push(notice(`The file is not in UTF-8; it was read as ${ENCODINGS[encoding]}. The file with the predictions is in UTF-8. If names look wrong, save the file as UTF-8 and choose it again.`));
   if (ignored.length > 0) parts.push(notice(`Columns that the model does not use: ${ignored.join(", ")}.`));
   if (absent.length > 0) parts.push(notice(`Columns that the file does not have; their values count as not known: ${absent.join(", ")}.`));
   if (versions.length > 1) parts.push(notice(`The served version changed meanwhile; the rows were answered by ${versions.join(", ")}.`));
@@ -153,7 +157,9 @@ function told({ file, header, rows, label, predicted, problems, ignored, absent 
         problems.size > shown.length ? element("li", {}, `and ${number(problems.size - shown.length)} more`) : null));
   }
   const records = rows.map(({ cells }, at) => [...header.map((_, column) => cells[column] ?? ""), ...(predicted.get(at) ?? ["", "", ""])]);
-  const blob = new Blob([format([[...header, ...ADDED], ...records])], { type: "text/csv" });
+  // Excel takes a file without the mark for Windows-1252, and shows MÃ¼ller for Müller.
+  const mark = marked || encoding !== "utf-8" ? "\uFEFF" : "";
+  const blob = new Blob([mark, format([[...header, ...ADDED], ...records])], { type: "text/csv" });
   const name = `${file.name.replace(/\.csv$/i, "")}-predicted.csv`;
   parts.push(
     element("div.buttons", {}, element("a.button.primary", { href: URL.createObjectURL(blob), download: name }, `Download ${name}`)),

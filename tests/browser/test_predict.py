@@ -105,6 +105,24 @@ def test_a_file_comes_back_whole_with_what_was_predicted(
     assert {row["model_version"] for row in back} == {expected["model_version"]}
 
 
+def test_a_file_of_excel_keeps_its_letters(page: Page, api: Api, tmp_path: Path) -> None:
+    """Excel writes 'CSV' as Windows-1252, and takes UTF-8 without a byte order mark for that."""
+    text = "Name,Sex\r\nMüller,male\r\n"
+    card = page.locator(".card", has=page.locator("#csv-file"))
+    _open(page, api)
+    for encoding, words in [("cp1252", "read as Windows-1252"), ("utf-8-sig", "1 of 1 rows")]:
+        (tmp_path / f"{encoding}.csv").write_bytes(text.encode(encoding))
+        page.locator("#csv-file").set_input_files(tmp_path / f"{encoding}.csv")
+        expect(card.get_by_role("link", name=f"Download {encoding}")).to_be_visible()
+        expect(card).to_contain_text(words)
+        expect(card.get_by_role("cell", name="Müller")).to_be_visible()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download").click()
+        back = download.value.path().read_bytes()
+        assert back.startswith("\ufeffName,Sex,prediction".encode())
+        assert "\r\nMüller,male,".encode() in back
+
+
 def test_bad_rows_are_named_and_the_others_predicted(
     page: Page, api: Api, visit: Visit, tmp_path: Path
 ) -> None:
