@@ -23,11 +23,11 @@ SHED = Counter(
 SLOW_CLIENTS = Counter(
     "lifeboat_slow_clients", "Connections closed because their client took too long."
 )
-PREDICTED_ROWS = Counter("lifeboat_predicted_rows", "Passengers predicted.")
-PREDICTIONS = Counter("lifeboat_predictions", "Passengers predicted, by their label.", ["label"])
+PREDICTED_ROWS = Counter("lifeboat_predicted_rows", "Records predicted.")
+PREDICTIONS = Counter("lifeboat_predictions", "Records predicted, by their label.", ["label"])
 PROBABILITIES = BulkHistogram(
     "lifeboat_predicted_probability",
-    "Probability of label 1 of each passenger predicted.",
+    "Probability of label 1 of each record predicted.",
     buckets=[tenths / 10 for tenths in range(1, 11)],
 )
 PREDICTED = PredictionCounts(PREDICTED_ROWS, PREDICTIONS, PROBABILITIES)

@@ -33,7 +33,7 @@ class Cost:
 
 
 class MeasuredRun:
-    """What a job's run is to the pipeline, with a stop-watch instead of a job."""
+    """Stand in for the attempt at a job, with a stop-watch instead of a record."""
 
     job_id = "0" * 32
 
