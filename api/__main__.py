@@ -30,6 +30,7 @@ def main() -> None:
             factory=True,
             # By its name, because it counts: it must be imported after the folder is set.
             http="api.http.connection:Connection",
+            ws="none",
             host=settings.host,
             port=settings.port,
             workers=settings.api_workers,

@@ -1,18 +1,100 @@
-"""One client's connection: how long the server waits for it, and how it ends with its process."""
+"""One client's connection: what it speaks, how long it is waited for, how it ends."""
 
 import asyncio
 import threading
+from collections import deque
 from typing import Any
 
+import httptools
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api import limits
 from api.telemetry.metrics import SLOW_CLIENTS
 
+_NOWHERE: Any = deque(maxlen=0)
+"""Keeps nothing that is appended."""
 
-class PatientConnection(HttpToolsProtocol):
-    """A connection of uvicorn's with limits on what it waits for and what it keeps.
+
+class PlainConnection(HttpToolsProtocol):
+    """A connection of uvicorn's that speaks HTTP/1 and nothing else.
+
+    The parser stops after the head of a request that asks for another protocol. uvicorn goes on
+    without the body of that request, and parses the body as the next request. Here such a request
+    is parsed again, without what it asked for: RFC 9110 lets a server ignore `Upgrade`.
+    """
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as stop:
+                self._read_on(memoryview(data)[stop.args[0] :])
+        except httptools.HttpParserError:
+            message = "Invalid HTTP request received."
+            self.logger.warning(message)
+            self.send_400_response(message)
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        # The parser appends trailers as if they were headers of the request.
+        if not self.parser.should_upgrade():
+            self.headers = _NOWHERE
+
+    def _should_upgrade(self) -> bool:
+        # uvicorn then leaves the request alone, and asks nobody for an answer yet.
+        return True
+
+    def _read_on(self, rest: memoryview) -> None:
+        """Parse what follows the head of a request that asked for another protocol."""
+        while True:
+            if self.scope["method"] == "CONNECT":
+                self._refuse(
+                    400, "CONNECT asks for a tunnel, and this server is not a proxy; send a request"
+                )
+                return
+            head = self._head_without_upgrade()
+            self.parser = httptools.HttpRequestParser(self)
+            # As uvicorn's own parser is set.
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self.parser.feed_data(head)
+            try:
+                self.parser.feed_data(rest)
+                return
+            except httptools.HttpParserUpgrade as stop:
+                rest = rest[stop.args[0] :]
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.scope["http_version"].encode()
+        lines = [b"%s %s HTTP/%s" % (self.scope["method"].encode(), self.url, version)]
+        lines += [b"%s: %s" % line for line in self.scope["headers"] if line[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Close the connection, with an answer if no client can take it for another request's.
+
+        A handler that waits for the body learns that the client has gone.
+        """
+        cycle = self.cycle
+        in_between = self.pipeline or (
+            cycle is not None
+            and not cycle.response_complete
+            and (cycle.response_started or cycle.scope is not self.scope)
+        )
+        if not in_between:
+            body = orjson.dumps({self._error_name(): message})
+            head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: "
+            self.transport.write(STATUS_LINE[status] + head + b"%d\r\n\r\n" % len(body) + body)
+        self.transport.close()
+
+    def _error_name(self) -> str:
+        scope: dict[str, Any] = {**self.scope}
+        return "error" if "/v2/" in f"{scope.get('path', '')}/" else "detail"
+
+
+class PatientConnection(PlainConnection):
+    """A connection with limits on what it waits for and what it keeps.
 
     uvicorn waits for ever for the rest of a request. It keeps a head of any length, and any number
     of requests that are sent before the last request is answered. A look at each connection now and
@@ -87,26 +169,6 @@ class PatientConnection(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
             return self.scope, 0
         return None
-
-    def _refuse(self, status: int, message: str) -> None:
-        """Close the connection, with an answer if no client can take it for another request's.
-
-        A handler that waits for the body learns that the client has gone.
-        """
-        in_between = self.pipeline or (
-            self.cycle is not None
-            and self.cycle.response_started
-            and not self.cycle.response_complete
-        )
-        if not in_between:
-            body = orjson.dumps({self._error_name(): message})
-            head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: "
-            self.transport.write(STATUS_LINE[status] + head + b"%d\r\n\r\n" % len(body) + body)
-        self.transport.close()
-
-    def _error_name(self) -> str:
-        scope: dict[str, Any] = {**self.scope}
-        return "error" if scope.get("path", "").startswith("/v2/") else "detail"
 
 
 class Connection(PatientConnection):

@@ -24,7 +24,7 @@ MORE_THAN_THE_SYSTEM_KEEPS = 12_500_000
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reads the body and sends it back; a lot more for /long."""
+    """Reads the body and sends it back; a lot more for /long, and names for /headers."""
     body = b""
     while True:
         message = await receive()
@@ -35,6 +35,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
             break
     if scope["path"] == "/long":
         body = b"x" * LONG_ANSWER
+    if scope["path"] == "/headers":
+        body = b", ".join(name for name, _ in scope["headers"])
     length = (b"content-length", b"%d" % len(body))
     await send({"type": "http.response.start", "status": 200, "headers": [length]})
     await send({"type": "http.response.body", "body": body})
@@ -47,13 +49,13 @@ class Server:
         self.port = free_port()
         self.received = 0
         """Bytes that the connection has been given."""
-        self._connection: PatientConnection | None = None
+        self.connection: PatientConnection | None = None
         outer = self
 
         class Noted(PatientConnection):
             def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
                 super().connection_made(transport)
-                outer.received, outer._connection = 0, self
+                outer.received, outer.connection = 0, self
 
             def data_received(self, data: bytes) -> None:
                 super().data_received(data)
@@ -64,7 +66,7 @@ class Server:
 
     def look(self, times: int = 1) -> None:
         """Let the connection look at its client, once it is there."""
-        connection = wait_for(lambda: self._connection)
+        connection = wait_for(lambda: self.connection)
         for _ in range(times):
             looked = threading.Event()
 
@@ -76,8 +78,8 @@ class Server:
             assert looked.wait(LONG_SECONDS)
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
+@contextlib.contextmanager
+def serving() -> Iterator[Server]:
     server = Server()
     thread = threading.Thread(target=server.uvicorn.run)
     thread.start()
@@ -88,8 +90,22 @@ def server() -> Iterator[Server]:
     assert not thread.is_alive()
 
 
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Server]:
+    """A server for many tests."""
+    with serving() as server:
+        yield server
+
+
 @contextlib.contextmanager
 def connect(server: Server) -> Iterator[socket.socket]:
+    server.connection = None
     with socket.create_connection(("127.0.0.1", server.port), LONG_SECONDS) as client:
         yield client
 
@@ -216,3 +232,79 @@ def test_a_slow_client_that_takes_its_answer_is_served_to_the_end(server: Server
                 server.look()
                 looks += 1
     assert looks > LOOKS
+
+
+# --- requests that ask for another protocol ------------------------------------------------------
+
+SMUGGLED = b"PUT /run-pipeline HTTP/1.1\r\nHost: api\r\n\r\n"
+H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+WEBSOCKET = b"Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+OTHERS = b"upgrade: TLS/1.0, h2c\r\nUPGRADE: x\r\nconnection: keep-alive,UPGRADE\r\n"
+
+
+def bodies_of(answers: bytes) -> list[bytes]:
+    """The bodies of answers, which all have a length."""
+    found = []
+    while answers:
+        head, _, rest = answers.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 "), answers
+        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        found.append(rest[:length])
+        answers = rest[length:]
+    return found
+
+
+@pytest.mark.parametrize("upgrade", [H2C, WEBSOCKET, OTHERS])
+@pytest.mark.parametrize("framing", ["length", "chunks", "expect"])
+@pytest.mark.parametrize("together", [True, False])
+def test_a_request_to_upgrade_is_read_as_any_other(
+    kept: Server, upgrade: bytes, framing: str, together: bool
+) -> None:
+    length = b"%d" % len(SMUGGLED)
+    how, body = {
+        "length": (b"Content-Length: " + length, SMUGGLED),
+        "chunks": (
+            b"Transfer-Encoding: chunked",
+            b"%x\r\n" % len(SMUGGLED) + SMUGGLED + b"\r\n0\r\n\r\n",
+        ),
+        "expect": (b"Expect: 100-continue\r\nContent-Length: " + length, SMUGGLED),
+    }[framing]
+    request = [HEAD + upgrade + how + b"\r\n\r\n", body]
+    with connect(kept) as client:
+        kept.look(0)
+        for part in [b"".join(request)] if together else request:
+            send(kept, client, part)
+        send(kept, client, HEAD + b"Connection: close\r\nContent-Length: 4\r\n\r\nlast")
+        answers = until_closed(client).removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert bodies_of(answers) == [SMUGGLED, b"last"]
+
+
+def test_requests_to_upgrade_in_one_go_are_answered_in_their_order(kept: Server) -> None:
+    upgrading = HEAD + H2C + b"Content-Length: 1\r\n\r\n"
+    last = HEAD + WEBSOCKET.replace(b"upgrade", b"upgrade, close") + b"Content-Length: 4\r\n\r\n"
+    with connect(kept) as client:
+        client.sendall(WHOLE + b"".join(upgrading + b"%d" % n for n in range(9)) + last + b"last")
+        answers = until_closed(client)
+    assert bodies_of(answers) == [b"body", *(b"%d" % n for n in range(9)), b"last"]
+
+
+@pytest.mark.parametrize("target", [b"api:80", b"/", b"http://api/"])
+@pytest.mark.parametrize("more", [b"", H2C, b"Content-Length: 42\r\n"])
+def test_a_tunnel_is_refused_and_nothing_in_it_is_a_request(
+    kept: Server, target: bytes, more: bytes
+) -> None:
+    with connect(kept) as client:
+        client.sendall(
+            b"CONNECT " + target + b" HTTP/1.1\r\nHost: api\r\n" + more + b"\r\n" + SMUGGLED
+        )
+        answer = until_closed(client)
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"connection: close" in answer
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_trailer_is_not_a_header(kept: Server) -> None:
+    chunks = b"Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nX-API-Key: sesame\r\n\r\n"
+    with connect(kept) as client:
+        client.sendall(HEAD.replace(b"/", b"/headers", 1) + b"Connection: close\r\n" + chunks)
+        answer = until_closed(client)
+    assert b"connection" in answer and b"x-api-key" not in answer
