@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.processes import ROOT, clean_environment
 
+pytestmark = pytest.mark.slow
+
 _TESTS = """
 import sys
 from pathlib import Path

@@ -245,6 +245,7 @@ def test_the_served_version_is_asked_for_at_the_end_when_it_may_have_changed(
 # --- a run that does not ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reason", [RunCancelled, RunLost])
 @pytest.mark.parametrize("stop_at", range(17))
 def test_a_run_that_is_stopped_between_stages_or_folds_publishes_nothing(
