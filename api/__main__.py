@@ -11,8 +11,8 @@ import uvicorn
 from api import limits
 from api.http.exposure import warn_where_open
 from api.http.supervisor import Supervisor
+from shared.refusal import oddities, read_settings
 from shared.runtime.log import configure, log_config
-from shared.settings import read_settings
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 def main() -> None:
     settings = read_settings()
     configure(settings.log_level, settings.log_format)
+    for sentence in oddities():
+        log.warning("%s", sentence)
     warn_where_open(settings)
     raise_open_files()
     with tempfile.TemporaryDirectory(prefix="lifeboat-metrics-") as folder:

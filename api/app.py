@@ -24,10 +24,11 @@ from api.telemetry import metrics
 from api.v2 import routes as v2
 from shared import __version__, resources
 from shared.jobs.watch import JobWatch
+from shared.refusal import read_settings
 from shared.runtime import tracing
 from shared.runtime.background import Background
 from shared.runtime.log import log_uncaught
-from shared.settings import Settings, read_settings
+from shared.settings import Settings
 
 
 def start_app() -> ASGIApp:

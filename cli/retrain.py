@@ -30,6 +30,8 @@ _LONGEST_NAME = 64
 def main() -> None:
     arguments = _arguments()
     settings = refusal.settings(CANNOT_ASK)
+    for sentence in refusal.oddities():
+        refusal.say(sentence)
     key = settings.api_key
     console = Console(highlight=False, markup=False)
     try:

@@ -37,7 +37,7 @@ def build(settings: Settings) -> Resources:
     """Build the clients and stores of this process.
 
     Raises:
-        OSError: the file of the Redis password cannot be read.
+        UnreadableFile: the file of the Redis password cannot be read.
     """
     url = settings.redis_url_with_password()
     client = connect(url)

@@ -1,25 +1,46 @@
 """The settings: environment variables with the prefix `LIFEBOAT_`."""
 
+import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
-from shared.runtime.log import refuse_to_start
+from shared import environment
+from shared.environment import UnreadableFile
+
+_Home = AfterValidator(os.path.expanduser)
+UserPath = Annotated[Path, AfterValidator(lambda path: Path(os.path.expanduser(path)))]
+"""A path in which `~` is the home of whoever runs the process: a shell expands it only unquoted."""
 
 
 class Settings(BaseSettings):
     """Every setting of both services; `.env.example` and `docs/configuration.md` list the same.
 
+    Every value reaches its field as the text that `shared/environment.py` found.
+
     Raises:
         pydantic.ValidationError: a variable has a value that its field does not accept.
+        UnreadableFile: `.env` cannot be read.
     """
 
     model_config = SettingsConfigDict(
         env_prefix="LIFEBOAT_",
-        env_file=".env",
+        env_file=environment.FILE,
         extra="ignore",
         # An error must not show a key or a password.
         hide_input_in_errors=True,
@@ -34,15 +55,15 @@ class Settings(BaseSettings):
         description="API processes. With two or more, one that dies is replaced while the others "
         "serve on.",
     )
-    models_dir: Path = Field(Path("models"), description="Folder of the model versions.")
+    models_dir: UserPath = Field(Path("models"), description="Folder of the model versions.")
     redis_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
         description="The Redis (or Valkey) server of jobs and of the version key.",
     )
-    redis_password_file: Path | None = Field(
+    redis_password_file: UserPath | None = Field(
         None, description="File that holds the Redis password, if the URL has none."
     )
-    training_data: str = Field(
+    training_data: Annotated[str, _Home] = Field(
         "data/titanic.csv",
         description="Path or http(s) URL of the training table, CSV or Parquet, read anew by "
         "each run.",
@@ -65,7 +86,7 @@ class Settings(BaseSettings):
         min_length=1,
         description="When set, PUT, DELETE and /metrics need it, as X-API-Key or Bearer token.",
     )
-    api_key_file: Path | None = Field(
+    api_key_file: UserPath | None = Field(
         None, description="File that holds the API key, instead of the variable."
     )
     signing_key: SecretStr | None = Field(
@@ -73,7 +94,7 @@ class Settings(BaseSettings):
         min_length=1,
         description="When set, model versions are signed with it, and others are refused.",
     )
-    signing_key_file: Path | None = Field(
+    signing_key_file: UserPath | None = Field(
         None, description="File that holds the signing key, instead of the variable."
     )
     max_body_bytes: int = Field(
@@ -86,6 +107,21 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         "text", description="text, or json: one object per line. In containers json unless set."
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        assert isinstance(dotenv_settings, DotEnvSettingsSource)
+        # None in tests that read no file.
+        found = environment.read(environment.FILE if dotenv_settings.env_file else None)
+        values = {name.lower(): value for name, value in found.values.items()}
+        return init_settings, InitSettingsSource(settings_cls, values)
 
     @field_validator("redis_url")
     @classmethod
@@ -119,40 +155,18 @@ class Settings(BaseSettings):
         """Return the URL to connect to, with the password from `redis_password_file`.
 
         Raises:
-            OSError: the password file cannot be read.
+            UnreadableFile: the password file cannot be read.
         """
         url = self.redis_url.get_secret_value()
         if self.redis_password_file is None:
             return url
-        password = quote(self.redis_password_file.read_text().strip(), safe="")
+        try:
+            password = quote(environment.read_text(self.redis_password_file), safe="")
+        except UnreadableFile as error:
+            raise UnreadableFile(f"LIFEBOAT_REDIS_PASSWORD_FILE: {error}") from None
         parts = urlsplit(url)
         user, _, address = parts.netloc.rpartition("@")
         return urlunsplit(parts._replace(netloc=f"{user.split(':')[0]}:{password}@{address}"))
-
-
-def read_settings() -> Settings:
-    """Return the settings; if one is wrong, say which and end the process."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        refuse_to_start(*explanations(error))
-
-
-def explanations(error: ValidationError) -> list[str]:
-    """Return a sentence for each wrong setting; it begins with the name of the variable."""
-    return [
-        # An error about two settings together has no location; its message names them.
-        "".join(f"LIFEBOAT_{str(name).upper()}: " for name in found["loc"][:1])
-        + _PLAIN.get(found["type"], found["msg"].removeprefix("Value error, "))
-        for found in error.errors()
-    ]
-
-
-_PLAIN = {
-    # Pydantic speaks of a value with too few items.
-    "too_short": "expected a key, found an empty value; set a key, or unset the variable",
-}
-"""Pydantic's type of an error -> what to say instead of Pydantic's message."""
 
 
 def _key(name: str, key: SecretStr | None, file: Path | None) -> SecretStr | None:
@@ -163,10 +177,9 @@ def _key(name: str, key: SecretStr | None, file: Path | None) -> SecretStr | Non
     if key is not None:
         raise ValueError(f"{variable} and {variable}_FILE are both set; unset one of them")
     try:
-        found = file.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise ValueError(f"{variable}_FILE: {file} cannot be read: {reason}") from None
+        found = environment.read_text(file)
+    except UnreadableFile as error:
+        raise ValueError(f"{variable}_FILE: {error}") from None
     if not found:
         raise ValueError(f"{variable}_FILE: expected a key in {file}, but the file is empty")
     return SecretStr(found)

@@ -8,17 +8,10 @@ This module is configuration only. What the worker does when it starts and stops
 """
 
 from shared.jobs.queue import celery_application
-from shared.runtime.log import refuse_to_start
-from shared.settings import read_settings
+from shared.refusal import read_settings
 
 settings = read_settings()
-try:
-    app = celery_application(
-        settings.redis_url_with_password(), amqp="worker.lifecycle:PatientBroker"
-    )
-except OSError as error:
-    # Celery would report an exception as a wrong value of `--app`.
-    refuse_to_start(f"LIFEBOAT_REDIS_PASSWORD_FILE cannot be read: {error}")
+app = celery_application(settings.redis_url_with_password(), amqp="worker.lifecycle:PatientBroker")
 app.conf.update(
     include=["worker.lifecycle", "worker.tasks"],
     # One run at a time, so one child is enough. A child, because a run that is killed for lack of

@@ -3,6 +3,7 @@
 Celery imports this module in the main process and in the child, and calls its signal handlers.
 """
 
+import logging
 import os
 import signal
 import tempfile
@@ -24,6 +25,7 @@ from celery.signals import (
 )
 
 from shared import resources
+from shared.refusal import oddities
 from shared.runtime import tracing
 from shared.runtime.log import configure
 from worker.attempt import worker_name
@@ -38,6 +40,8 @@ would start a Python with all of Celery for each probe."""
 _RECONNECT_SECONDS = 2.0
 
 _NICENESS = 10
+
+log = logging.getLogger(__name__)
 
 
 class PatientConnection(kombu.Connection):
@@ -75,6 +79,12 @@ def configure_logging(**_: Any) -> None:
     # A handler of signals writes plain lines to the terminal with this function, past every log and
     # whatever `--quiet` says; Celery has no setting for it. `duties` logs the stop.
     celery.apps.worker.safe_say = lambda *_: None  # type: ignore[attr-defined]
+
+
+@celeryd_init.connect
+def warn_of_odd_variables(**_: Any) -> None:
+    for sentence in oddities():
+        log.warning("%s", sentence)
 
 
 @worker_ready.connect

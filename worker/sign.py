@@ -6,16 +6,18 @@ the volume.
 
 import sys
 
+from shared import refusal
 from shared.errors import VersionNotFound, VersionNotServable
 from shared.resources import model_store
-from shared.settings import Settings
 
 
 def main() -> int:
     """Sign all versions and print a line for each; return 0 if all of them are signed now."""
-    settings = Settings()
+    settings = refusal.settings(2)
+    for sentence in refusal.oddities():
+        refusal.say(sentence)
     if settings.signing_key is None:
-        print("no key to sign with; set LIFEBOAT_SIGNING_KEY", file=sys.stderr)
+        refusal.say("no key to sign with; set LIFEBOAT_SIGNING_KEY")
         return 2
     store = model_store(settings)
     refused = False

@@ -21,9 +21,10 @@ def _head(name: str) -> re.Match[str]:
     return head
 
 
-def test_the_numbers_have_no_gap() -> None:
+def test_no_number_stands_for_two_decisions() -> None:
+    # Numbers are given out before the decisions are written: there may be a gap for a while.
     numbers = [name.partition("-")[0] for name in _FILES]
-    assert numbers == [f"{number:04d}" for number in range(1, len(_FILES) + 1)]
+    assert len(set(numbers)) == len(numbers)
 
 
 @pytest.mark.parametrize("name", _FILES)

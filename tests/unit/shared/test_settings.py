@@ -4,7 +4,9 @@ import pytest
 import redis
 from pydantic import SecretStr, ValidationError
 
-from shared.settings import Settings, explanations
+from shared.environment import UnreadableFile
+from shared.refusal import explanations
+from shared.settings import Settings
 
 
 def test_without_a_variable_everything_runs_on_this_machine() -> None:
@@ -72,20 +74,32 @@ def test_a_value_that_makes_no_sense_is_refused_and_its_field_named(
 KEYS = ["api_key", "signing_key"]
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_a_key_that_is_set_but_empty_does_not_leave_the_api_open(
-    monkeypatch: pytest.MonkeyPatch, key: str
+@pytest.mark.parametrize("blank", ["", " "])
+def test_an_empty_variable_is_not_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, blank: str
 ) -> None:
-    # As `LIFEBOAT_API_KEY=$SECRET` gives it where there is no SECRET.
-    monkeypatch.setenv(f"LIFEBOAT_{key.upper()}", "")
-    with pytest.raises(ValidationError):
-        Settings()
+    (tmp_path / ".env").write_text("LIFEBOAT_PORT=9001\nLIFEBOAT_HOST=\n")
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"LIFEBOAT_{name.upper()}", blank)
+    assert Settings() == Settings(port=9001, _env_file=None)
+
+
+def test_the_home_is_expanded_in_every_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "x").write_text("sesame")
+    paths = [name for name in Settings.model_fields if name.endswith(("_file", "_dir", "_data"))]
+    assert len(paths) >= 5
+    for name in paths:
+        monkeypatch.setenv(f"LIFEBOAT_{name.upper()}", "~/x")
+    settings = Settings()
+    assert {str(getattr(settings, name)) for name in paths} == {str(tmp_path / "x")}
 
 
 @pytest.mark.parametrize(
     ("variable", "text", "said"),
     [
-        ("API_KEY", "", "LIFEBOAT_API_KEY: expected a key, found an empty value"),
         ("REDIS_URL", "http://:sesame@other", "LIFEBOAT_REDIS_URL: expected a URL like redis://"),
         ("LOG_LEVEL", "LOUD", "LIFEBOAT_LOG_LEVEL: Input should be 'DEBUG', 'INFO', "),
         ("API_KEY_FILE", "nowhere", "LIFEBOAT_API_KEY_FILE: nowhere cannot be read: No such file"),
@@ -105,7 +119,8 @@ def test_a_wrong_setting_is_explained_in_one_sentence(
 def test_a_key_can_come_from_a_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, key: str
 ) -> None:
-    (tmp_path / "key").write_text("sesame\n")
+    # As Windows's editors write it.
+    (tmp_path / "key").write_text("\ufeffsesame\r\n", newline="")
     monkeypatch.setenv(f"LIFEBOAT_{key.upper()}_FILE", str(tmp_path / "key"))
     settings = Settings()
     assert getattr(settings, key) == SecretStr("sesame")
@@ -115,7 +130,12 @@ def test_a_key_can_come_from_a_file(
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "No such file"), (b"", "is empty"), (b" \n", "is empty"), (b"\xff", "not text")],
+    [
+        (None, "No such file"),
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        ("ü".encode("cp1252"), "not text"),
+    ],
 )
 def test_a_key_file_that_holds_no_key_does_not_leave_the_api_open(
     tmp_path: Path, key: str, content: bytes | None, reason: str
@@ -191,7 +211,7 @@ def test_the_password_of_the_file_reaches_redis_as_it_stands_there(
     tmp_path: Path, url: str, username: str | None, password: str
 ) -> None:
     file = tmp_path / "password"
-    file.write_text(f"{password}\n")
+    file.write_text(f"\ufeff{password}\n")
     settings = Settings(redis_url=SecretStr(url), redis_password_file=file)
     client = redis.Redis.from_url(settings.redis_url_with_password())
     options = client.connection_pool.connection_kwargs
@@ -201,5 +221,8 @@ def test_the_password_of_the_file_reaches_redis_as_it_stands_there(
 
 
 def test_a_password_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(UnreadableFile, match="LIFEBOAT_REDIS_PASSWORD_FILE: .*none.*: No such"):
         Settings(redis_password_file=tmp_path / "none").redis_url_with_password()
+    (tmp_path / "latin").write_bytes(b"M\xfcller")
+    with pytest.raises(UnreadableFile, match="LIFEBOAT_REDIS_PASSWORD_FILE: .*not text in UTF-8"):
+        Settings(redis_password_file=tmp_path / "latin").redis_url_with_password()
