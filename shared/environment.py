@@ -20,7 +20,7 @@ _KUBERNETES = re.compile(
 )
 """What Kubernetes tells each container of every service whose name begins with `lifeboat`."""
 _KUBERNETES_ADDRESS = re.compile(r"(tcp|udp|sctp)://\S+")
-"""Kubernetes' value of `LIFEBOAT_PORT`, and of `LIFEBOAT_REDIS_PORT` for `lifeboat-redis`."""
+"""Kubernetes' value of `LIFEBOAT_PORT`, and of others' ports."""
 
 _VARIABLE = (
     r"\$(?P<dollar>\$)|\$(?P<bare>[A-Za-z_]\w*)"
