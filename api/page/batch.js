@@ -1,36 +1,52 @@
-// A file of records: predicts it in pieces, shows the result, and offers the file with the predictions added.
+// A file of records: predicts it in pieces, waits while the server is away, and shows the result.
 import { call } from "./calls.js";
-import { format, parse } from "./csv.js";
-import { element, notice, table } from "./elements.js";
-import { value } from "./schema.js";
+import { element, notice } from "./elements.js";
+import { outcomeOf, RESULTS } from "./outcome.js";
+import { patiently } from "./patience.js";
+import { read } from "./sheet.js";
 import { decode } from "./text.js";
+import { decimalSigns, value } from "./value.js";
 
 const ROWS_PER_REQUEST = 1000;
-const ROWS_SHOWN = 100;
-const PROBLEMS_SHOWN = 20;
-const ENCODINGS = { "windows-1252": "Windows-1252 (what Excel writes as “CSV”)", "utf-16le": "UTF-16", "utf-16be": "UTF-16" };
-const ADDED = ["prediction", "probability", "model_version"];
 
 export function batch({ fields, label }) {
   const outcome = element("div", { "aria-live": "polite" });
-  const file = element("input", { type: "file", id: "csv-file", accept: ".csv,text/csv", "aria-describedby": "csv-hint" });
-  const required = fields.filter((field) => field.required).map((field) => field.name);
+  const names = (required) => fields.filter((field) => field.required === required).map((field) => field.name).join(", ") || "none";
+  const file = element("input", { type: "file", id: "csv-file", accept: ".csv,.tsv,.txt,text/csv", "aria-describedby": "csv-hint" });
   const zone = element("div.drop", {},
     element("label", { for: "csv-file" }, "Choose a CSV file, or drop one here"),
     file,
     element("p.hint", { id: "csv-hint" },
-      `The first line names the columns. Required: ${required.join(", ")}. Optional: `,
-      `${fields.filter((field) => !field.required).map((field) => field.name).join(", ")}. Other columns are kept as they are.`));
+      `The first line names the columns. Required: ${names(true)}. Optional: ${names(false)}. Other columns are kept as they are.`));
   let running = new AbortController();
-  const start = async (chosen) => {
+  const begin = () => {
     running.abort();
     running = new AbortController();
+    return running;
+  };
+  const proceed = async (work, mine) => {
+    let stopped = null;
     try {
-      await predictFile(chosen, fields, label, outcome, running);
+      await predictAll(work, outcome, mine);
     } catch (error) {
-      if (error.name !== "AbortError") outcome.replaceChildren(notice(`${chosen.name}: ${error.message}`, "bad"));
+      stopped = error.name === "AbortError" ? "Cancelled" : `Stopped, because ${error.message}`;
+    }
+    // Another file may have been chosen meanwhile.
+    if (mine !== running) return;
+    const goOn = stopped === null ? null : element("button", { type: "button", onclick: () => proceed(work, begin()) }, "Go on");
+    outcome.replaceChildren(...outcomeOf(work, stopped, goOn));
+  };
+  const start = async (chosen) => {
+    const mine = begin();
+    try {
+      const work = workOf(chosen.name, label, new Uint8Array(await chosen.arrayBuffer()), fields);
+      if (mine === running) await proceed(work, mine);
+    } catch (error) {
+      if (mine === running) outcome.replaceChildren(notice(`${chosen.name}: ${error.message}`, "bad"));
     }
   };
+  // A file that was corrected is chosen by the same name, and would change nothing.
+  file.addEventListener("click", () => (file.value = ""));
   file.addEventListener("change", () => file.files.length > 0 && start(file.files[0]));
   zone.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -45,130 +61,89 @@ export function batch({ fields, label }) {
   return element("div.card", {}, element("h2", {}, "A file of records"), zone, outcome);
 }
 
-async function predictFile(file, fields, label, outcome, running) {
-  const { text, encoding, marked } = decode(new Uint8Array(await file.arrayBuffer()));
-  const { header, rows } = parse(text);
-  const used = fields.filter((field) => header.includes(field.name));
-  const missing = fields.filter((field) => field.required && !used.includes(field)).map((field) => field.name);
-  if (missing.length > 0) throw new RangeError(`the column ${missing.join(", ")} is missing; the file has ${header.join(", ")}`);
-  const { records, problems } = read(header, rows, used);
-  const bar = element("progress", { id: "csv-progress", max: rows.length, value: 0 });
-  const count = element("span", {});
-  const cancel = element("button", { type: "button", onclick: () => running.abort() }, "Cancel");
-  const show = (done) => {
-    bar.value = done;
-    count.textContent = `${done.toLocaleString("en")} of ${rows.length.toLocaleString("en")}`;
-  };
-  show(0);
-  outcome.replaceChildren(element("label.bar-label", { for: "csv-progress" }, `Predicting ${file.name}`, count), bar, element("div.buttons", {}, cancel));
-  const predicted = new Map();
-  try {
-    let left = records;
-    let most = ROWS_PER_REQUEST;
-    while (left.length > 0) {
-      const piece = left.slice(0, most);
-      try {
-        await predictPiece(piece, predicted, problems, running.signal);
-      } catch (refusal) {
-        if (refusal.status !== 413 || most === 1) throw refusal;
-        most = Math.ceil(most / 2);
-        continue;
-      }
-      left = left.slice(piece.length);
-      show(rows.length - left.length);
-    }
-  } catch (error) {
-    if (error.name !== "AbortError") throw error;
-    outcome.replaceChildren(notice(`Cancelled; ${predicted.size.toLocaleString("en")} rows had been predicted.`));
-    return;
-  }
-  const ignored = header.filter((name) => !used.some((field) => field.name === name));
-  const absent = fields.filter((field) => !used.includes(field)).map((field) => field.name);
-  outcome.replaceChildren(...told({ file, encoding, marked, header, rows, label, predicted, problems, ignored, absent }));
-}
-
-/** Returns the records that can be sent, and what is wrong with the other rows. */
-function read(header, rows, used) {
-  const problems = new Map();
-  const records = [];
-  rows.forEach(({ line, cells }, at) => {
+/**
+ * Reads a file; what is left to be predicted, what was predicted, and the faults of rows are filled in later.
+ * @returns {import("./outcome.js").Work}
+ */
+export function workOf(name, label, bytes, fields) {
+  const decoded = decode(bytes);
+  const sheet = read(decoded.text, fields);
+  const fieldOf = new Map(fields.map((field) => [field.name, field]));
+  const columns = sheet.header.map((column, at) => [fieldOf.get(column), at]).filter(([field]) => field !== undefined);
+  const numbers = columns.filter(([field]) => field.number).map(([, column]) => column);
+  const signs = decimalSigns(sheet.rows.flatMap(({ cells }) => numbers.map((column) => cells[column])));
+  const faults = new Map();
+  const left = [];
+  sheet.rows.forEach(({ cells }, at) => {
     const record = {};
-    for (const field of used) {
+    const found = [];
+    for (const [field, column] of columns) {
       try {
-        const given = value(field, cells[header.indexOf(field.name)] ?? "");
+        const given = value(field, cells[column], signs);
         if (given !== null) record[field.name] = given;
       } catch (error) {
-        problems.set(at, `line ${line}, ${field.name}: ${error.message}`);
+        found.push([field.name, error.message]);
       }
     }
-    if (!problems.has(at)) records.push({ at, line, record });
+    if (found.length > 0) faults.set(at, found);
+    else left.push({ at, record });
   });
-  return { records, problems };
+  const used = new Set(columns.map(([field]) => field.name));
+  return {
+    name, label, sheet, signs, faults, left, predicted: new Map(), most: ROWS_PER_REQUEST,
+    encoding: decoded.encoding, marked: decoded.marked,
+    ignored: sheet.header.filter((column) => !used.has(column) && !RESULTS.includes(column)),
+    replaced: sheet.header.filter((column) => !used.has(column) && RESULTS.includes(column)),
+    absent: fields.map((field) => field.name).filter((column) => !used.has(column)),
+  };
 }
 
-/** Predicts some rows; a row that the API refuses becomes a problem, and the others are sent again. */
-async function predictPiece(piece, predicted, problems, signal) {
+async function predictAll(work, outcome, running) {
+  const total = work.sheet.rows.length;
+  const bar = element("progress", { id: "csv-progress", max: total, value: 0 });
+  const count = element("span", {});
+  const waiting = element("div", {});
+  const cancel = element("button", { type: "button", onclick: () => running.abort() }, "Cancel");
+  const show = () => {
+    bar.value = total - work.left.length;
+    count.textContent = `${bar.value.toLocaleString("en")} of ${total.toLocaleString("en")}`;
+  };
+  const waits = (refusal, seconds) => waiting.replaceChildren(...(refusal === null ? [] : [notice(
+    `${refusal.status === 0 ? "The server does not answer. It may be restarting" : `The server asks to wait: ${refusal.message}`}. `
+    + `The file goes on by itself: the next try is in ${Math.ceil(seconds)} s, and no row is lost.`)]));
+  outcome.replaceChildren(element("label.bar-label", { for: "csv-progress" }, `Predicting ${work.name}`, count), bar, waiting, element("div.buttons", {}, cancel));
+  show();
+  while (work.left.length > 0) {
+    const piece = work.left.slice(0, work.most);
+    try {
+      await predictPiece(piece, work, running.signal, waits);
+    } catch (refusal) {
+      if (refusal.status !== 413 || work.most === 1) throw refusal;
+      work.most = Math.ceil(work.most / 2);
+      continue;
+    }
+    work.left = work.left.slice(piece.length);
+    show();
+  }
+}
+
+/** Predicts some rows; a row that the API refuses is given its faults, and the others are sent again. */
+async function predictPiece(piece, { predicted, faults }, signal, waits) {
   let asked = piece;
   while (asked.length > 0) {
+    const body = asked.map(({ record }) => record);
     try {
-      const { predictions, probabilities, model_version } = await call("POST", "/predict", { body: asked.map(({ record }) => record), signal });
+      const { predictions, probabilities, model_version } = await patiently(() => call("POST", "/predict", { body, signal }), signal, waits);
       asked.forEach(({ at }, index) => predicted.set(at, [predictions[index], probabilities[index], model_version]));
       return;
     } catch (refusal) {
-      if (refusal.status === 503) await pause(refusal.retryAfter, signal);
-      else if (refusal.status === 422 && refusal.detail.every?.(({ loc }) => Number.isInteger(loc[1]))) {
-        for (const { loc, msg } of refusal.detail) {
-          const { at, line } = asked[loc[1]];
-          problems.set(at, `line ${line}, ${loc.slice(2).join(".")}: ${msg}`);
-        }
-        asked = asked.filter(({ at }) => !problems.has(at));
-      } else throw refusal;
+      if (refusal.status !== 422 || !refusal.detail.every?.(({ loc }) => Number.isInteger(loc[1]))) throw refusal;
+      const refused = new Map();
+      for (const { loc, words } of refusal.detail) refused.set(loc[1], [...(refused.get(loc[1]) ?? []), [loc.slice(2).join("."), words]]);
+      // An answer has room for some faults only. Unless it is alone, the last row is asked about again, because it may have more.
+      if (refused.size > 1) refused.delete(Math.max(...refused.keys()));
+      for (const [index, found] of refused) faults.set(asked[index].at, found);
+      asked = asked.filter((_, index) => !refused.has(index));
     }
   }
-}
-
-function pause(seconds, signal) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, 1000 * seconds);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    });
-  });
-}
-
-function told({ file, encoding, marked, header, rows, label, predicted, problems, ignored, absent }) {
-  const answers = [...predicted.values()];
-  const ones = answers.filter(([prediction]) => prediction === 1).length;
-  const versions = [...new Set(answers.map(([, , version]) => version))];
-  const number = (count) => count.toLocaleString("en");
-  const parts = [
-    element("p.verdict", {}, `${number(predicted.size)} of ${number(rows.length)} rows predicted: `,
-      element("strong", {}, `${number(ones)} × ${label} = 1`), `, ${number(predicted.size - ones)} × 0`),
-  ];
-  if (encoding !== "utf-8") parts.push(notice(`The file is not in UTF-8; it was read as ${ENCODINGS[encoding]}. The file with the predictions is in UTF-8. If names look wrong, save the file as UTF-8 and choose it again.`));
-  if (ignored.length > 0) parts.push(notice(`Columns that the model does not use: ${ignored.join(", ")}.`));
-  if (absent.length > 0) parts.push(notice(`Columns that the file does not have; their values count as not known: ${absent.join(", ")}.`));
-  if (versions.length > 1) parts.push(notice(`The served version changed meanwhile; the rows were answered by ${versions.join(", ")}.`));
-  if (problems.size > 0) {
-    const shown = [...problems].sort(([one], [other]) => one - other).slice(0, PROBLEMS_SHOWN);
-    parts.push(notice(`${number(problems.size)} rows were left out:`, "bad"),
-      element("ul.problems", {}, ...shown.map(([, problem]) => element("li", {}, problem)),
-        problems.size > shown.length ? element("li", {}, `and ${number(problems.size - shown.length)} more`) : null));
-  }
-  const records = rows.map(({ cells }, at) => [...header.map((_, column) => cells[column] ?? ""), ...(predicted.get(at) ?? ["", "", ""])]);
-  // Excel takes a file without the mark for Windows-1252, and shows MÃ¼ller for Müller.
-  const mark = marked || encoding !== "utf-8" ? "\uFEFF" : "";
-  const blob = new Blob([mark, format([[...header, ...ADDED], ...records])], { type: "text/csv" });
-  const name = `${file.name.replace(/\.csv$/i, "")}-predicted.csv`;
-  parts.push(
-    element("div.buttons", {}, element("a.button.primary", { href: URL.createObjectURL(blob), download: name }, `Download ${name}`)),
-    table(rows.length > ROWS_SHOWN ? `The first ${ROWS_SHOWN} rows` : "All rows", [...ADDED.slice(0, 2), ...header],
-      records.slice(0, ROWS_SHOWN).map((cells) => {
-        const [prediction, probability] = cells.slice(header.length);
-        return element("tr", {}, element("td", {}, prediction),
-          element("td", {}, probability === "" ? "" : probability.toFixed(3)),
-          ...cells.slice(0, header.length).map((cell) => element("td", {}, cell)));
-      })));
-  return parts;
 }

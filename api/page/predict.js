@@ -2,7 +2,10 @@
 import { batch } from "./batch.js";
 import { call } from "./calls.js";
 import { element, notice } from "./elements.js";
-import { recordSchema, value } from "./schema.js";
+import { boundsOf, recordSchema } from "./schema.js";
+import { value } from "./value.js";
+
+const MARKED = "Not predicted: see the fields that are marked.";
 
 export async function show(section) {
   const schema = await recordSchema();
@@ -27,7 +30,8 @@ function recordForm({ fields, label }, answer) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const { record, errors } = read(fields, inputs);
-    if (errors.size === 0) {
+    if (errors.size > 0) answer.replaceChildren(notice(MARKED, "bad"));
+    else {
       try {
         const { predictions, probabilities, model_version } = await call("POST", "/predict", { body: [record] });
         answer.replaceChildren(...told(label, predictions[0], probabilities[0], model_version));
@@ -41,7 +45,8 @@ function recordForm({ fields, label }, answer) {
 }
 
 function input(field) {
-  const attributes = { id: `field-${field.name}`, name: field.name, "aria-describedby": `hint-${field.name} error-${field.name}` };
+  const name = idOf(field.name);
+  const attributes = { id: `field-${name}`, name: field.name, "aria-describedby": `hint-${name} error-${name}` };
   if (field.required) attributes["aria-required"] = "true";
   if (field.options === null)
     // Not type="number": the browser would give text that it cannot read as an empty value.
@@ -50,14 +55,16 @@ function input(field) {
   return element("select", attributes, nothing, ...field.options.map((option) => element("option", { value: option }, option)));
 }
 
+/** An id has no blanks, and a field's name may be “fixed acidity”. */
+const idOf = (name) => name.replace(/\s+/g, "-");
+
 function labelled(field, control) {
-  const bounds = field.minimum === undefined ? "" : `${field.minimum} to ${field.maximum.toLocaleString("en")}`;
-  const hint = [field.description.replace(/\s*Required\.\s*/, ""), bounds, field.required ? "Required." : ""].filter(Boolean).join(" ");
+  const hint = [field.description.replace(/\s*Required\.\s*/, ""), boundsOf(field), field.required ? "Required." : ""].filter(Boolean).join(" ");
   return element("div.field", {},
     element("label", { for: control.id }, field.name),
     control,
-    element("p.hint", { id: `hint-${field.name}` }, hint),
-    element("p.error", { id: `error-${field.name}` }));
+    element("p.hint", { id: `hint-${idOf(field.name)}` }, hint),
+    element("p.error", { id: `error-${idOf(field.name)}` }));
 }
 
 function read(fields, inputs) {
@@ -77,7 +84,7 @@ function read(fields, inputs) {
 /** Shows each error at its field, and focuses the first of these fields. */
 function say(inputs, errors) {
   for (const [name, control] of inputs) {
-    document.getElementById(`error-${name}`).textContent = errors.get(name) ?? "";
+    document.getElementById(`error-${idOf(name)}`).textContent = errors.get(name) ?? "";
     control.setAttribute("aria-invalid", String(errors.has(name)));
   }
   const first = [...errors.keys()].find((name) => inputs.has(name));
@@ -87,8 +94,8 @@ function say(inputs, errors) {
 /** Returns the message for a refusal, and puts messages about single fields into `errors`. */
 function ofRefusal(refusal, errors) {
   if (refusal.status !== 422 || !Array.isArray(refusal.detail)) return `Not predicted: ${refusal.message}.`;
-  for (const { loc, msg } of refusal.detail) errors.set(String(loc.at(-1)), msg);
-  return "Not predicted: see the fields that are marked.";
+  for (const { loc, words } of refusal.detail) errors.set(String(loc.at(-1)), words);
+  return MARKED;
 }
 
 function told(label, prediction, probability, version) {

@@ -13,45 +13,54 @@ function openapi() {
 }
 
 /**
- * @typedef {{name: string, number: boolean, whole: boolean, options: string[] | null, minimum?: number,
- *   maximum?: number, description: string, required: boolean}} Field
+ * @typedef {{name: string, number: boolean, whole: boolean, options: string[] | null, minimum?: number, above?: number,
+ *   maximum?: number, below?: number, step?: number, description: string, required: boolean}} Field
+ *   `above` and `below`: bounds that the value itself may not have
  * @returns {Promise<{fields: Field[], label: string}>}
  */
 export async function recordSchema() {
   const operation = (await openapi()).paths["/predict"].post;
-  const record = operation.requestBody.content["application/json"].schema.items;
-  const fields = Object.entries(record.properties).map(([name, property]) => {
+  return { fields: fieldsOf(operation.requestBody.content["application/json"].schema.items), label: operation["x-label"] };
+}
+
+/** Returns the fields of a record, from its JSON schema. */
+export function fieldsOf(record) {
+  return Object.entries(record.properties).map(([name, property]) => {
     const kind = (property.anyOf ?? [property]).find((one) => one.type !== "null");
     return {
       name,
       number: kind.type === "number" || kind.type === "integer",
-      whole: kind.type === "integer",
-      options: kind.enum ?? null,
+      whole: kind.type === "integer" || kind.multipleOf === 1,
+      options: kind.enum ?? ("const" in kind ? [kind.const] : null),
       minimum: kind.minimum,
+      above: kind.exclusiveMinimum,
       maximum: kind.maximum,
+      below: kind.exclusiveMaximum,
+      step: kind.multipleOf,
       description: kind.description ?? property.description ?? "",
       required: (record.required ?? []).includes(name),
     };
   });
-  return { fields, label: operation["x-label"] };
+}
+
+/** Returns in words which numbers a field may have; an empty text if it may have any, or is not a number. */
+export function boundsOf({ whole, minimum, above, maximum, below, step }) {
+  const range = minimum !== undefined && maximum !== undefined
+    ? `${shown(minimum)} to ${shown(maximum)}`
+    : [["at least", minimum], ["more than", above], ["at most", maximum], ["less than", below]]
+      .filter(([, bound]) => bound !== undefined).map(([words, bound]) => `${words} ${shown(bound)}`).join(" and ");
+  const kind = whole ? "whole number" : step !== undefined ? `multiple of ${shown(step)}` : "";
+  const words = [kind, range].filter(Boolean).join(", ");
+  return words.replace(/^[a-z]/, (letter) => letter.toUpperCase());
+}
+
+/** Returns a number with every digit that it has. */
+function shown(number) {
+  const size = Math.abs(number);
+  return number === 0 || (size >= 1e-6 && size < 1e15) ? number.toLocaleString("en", { maximumFractionDigits: 20 }) : String(number);
 }
 
 /** Returns the stages of a run, in order. */
 export async function stages() {
   return (await openapi()).components.schemas.Stage.enum;
-}
-
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-
-/**
- * Returns the value of a field whose text a person typed or a cell has.
- * @returns {string | number | null} null if the text is empty
- * @throws {RangeError} if the text is not a number; the API checks the bounds
- */
-export function value(field, text) {
-  const trimmed = text.trim();
-  if (trimmed === "") return null;
-  if (!field.number) return trimmed;
-  if (!NUMBER.test(trimmed)) throw new RangeError(`expected a number, got “${trimmed.slice(0, 40)}”`);
-  return Number(trimmed);
 }

@@ -4,10 +4,10 @@ import csv
 import io
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.browser.visit import Visit
-from tests.support.processes import Api
+from tests.browser.conftest import VisitOf
+from tests.support.processes import Api, Stack
 
 _ALL = {"Age": "38", "Pclass": "1", "SibSp": "1", "Parch": "0", "Fare": "71.28"}
 
@@ -57,8 +57,7 @@ def test_the_form_has_what_the_schema_has(page: Page, api: Api) -> None:
     expect(page.locator(".fields label")).to_have_text(names)
 
 
-def test_what_is_wrong_is_said_at_its_field(page: Page, api: Api, visit: Visit) -> None:
-    visit.expected.add(422)
+def test_what_is_wrong_is_said_at_its_field(page: Page, api: Api) -> None:
     _open(page, api)
     page.get_by_label("Age", exact=True).fill("a lot")
     page.get_by_role("button", name="Predict").click()
@@ -123,10 +122,7 @@ def test_a_file_of_excel_keeps_its_letters(page: Page, api: Api, tmp_path: Path)
         assert "\r\nMüller,male,".encode() in back
 
 
-def test_bad_rows_are_named_and_the_others_predicted(
-    page: Page, api: Api, visit: Visit, tmp_path: Path
-) -> None:
-    visit.expected.add(422)
+def test_bad_rows_are_named_and_the_others_predicted(page: Page, api: Api, tmp_path: Path) -> None:
     rows = [
         ["Sex", "Age"],
         ["male", "30"],
@@ -134,15 +130,19 @@ def test_bad_rows_are_named_and_the_others_predicted(
         ["robot", "1"],
         ["", "2"],
         ["female", "200"],
+        ["cat", "x"],
     ]
     _open(page, api)
     page.locator("#csv-file").set_input_files(_file(tmp_path / "bad.csv", rows))
     card = page.locator(".card", has=page.locator("#csv-file"))
-    expect(card).to_contain_text("1 of 5 rows predicted")
+    expect(card).to_contain_text("1 of 6 rows predicted")
     problems = card.locator(".problems li").all_text_contents()
     named = [problem.partition(": ")[0] for problem in problems]
-    assert named == ["line 3, Age", "line 4, Sex", "line 5, Sex", "line 6, Age"]
-    assert [row["prediction"] for row in _downloaded(page)][1:] == [""] * 4
+    assert named == [
+        *("line 3, Age", "line 4, Sex", "line 5, Sex", "line 6, Age"),
+        *("line 7, Sex", "line 7, Age"),
+    ]
+    assert [row["prediction"] for row in _downloaded(page)][1:] == [""] * 5
 
 
 def test_a_file_that_cannot_be_used_says_why(page: Page, api: Api, tmp_path: Path) -> None:
@@ -160,14 +160,52 @@ def test_a_file_that_cannot_be_used_says_why(page: Page, api: Api, tmp_path: Pat
         expect(card).to_contain_text(f"{name}: {words}")
 
 
+def test_a_file_goes_on_after_the_api_was_restarted(
+    visit_of: VisitOf, api: Api, running: Stack, tmp_path: Path
+) -> None:
+    """The API that comes back takes fewer rows at once; the page halves its pieces."""
+    first = running.start_api()
+    visit = visit_of(first)
+    visit.expected.add(413)
+    visit.may_lose_the_server = True
+    page = visit.page
+    _open(page, first)
+    stopped: list[int] = []
+
+    def stop_at_the_second_piece(route: Route) -> None:
+        stopped.append(len(stopped))
+        if len(stopped) == 2:
+            first.stop()
+        route.continue_()
+
+    page.route("**/predict", stop_at_the_second_piece)
+    rows = [["Sex", "Age"], *([("male", "female")[at % 2], str(at % 80)] for at in range(3000))]
+    page.locator("#csv-file").set_input_files(_file(tmp_path / "long.csv", rows))
+    card = page.locator(".card", has=page.locator("#csv-file"))
+    expect(card).to_contain_text("The server does not answer. It may be restarting.")
+    expect(card).to_contain_text("1,000 of 3,000")
+    running.start_api(port=first.port, max_rows="400")
+    expect(card).to_contain_text("3,000 of 3,000 rows predicted")
+    back = _downloaded(page)
+    assert [[row["Sex"], row["Age"]] for row in back] == rows[1:]
+    assert all(row["prediction"] in "01" and row["model_version"] for row in back)
+
+
 def test_a_file_can_be_dropped_and_its_prediction_cancelled(page: Page, api: Api) -> None:
+    """What was predicted until then can be downloaded, and the rest be predicted later."""
+    asked: list[Route] = []
+
+    def hold_the_first_and_the_third(route: Route) -> None:
+        asked.append(route)
+        if len(asked) not in (1, 3):
+            route.continue_()
+
     _open(page, api)
-    # Held back, so that there is something to cancel.
-    page.route("**/predict", lambda route: None)
+    page.route("**/predict", hold_the_first_and_the_third)
     page.evaluate(
         """() => {
             const data = new DataTransfer();
-            data.items.add(new File(["Sex\\n" + "male\\n".repeat(3000)], "dropped.csv"));
+            data.items.add(new File(["Sex\\n" + "male\\n".repeat(1500)], "dropped.csv"));
             document.querySelector(".drop").dispatchEvent(
                 new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
         }"""
@@ -176,4 +214,11 @@ def test_a_file_can_be_dropped_and_its_prediction_cancelled(page: Page, api: Api
     expect(card.get_by_role("progressbar")).to_be_visible()
     card.get_by_role("button", name="Cancel").click()
     expect(card).to_contain_text("Cancelled; 0 rows had been predicted.")
+    card.get_by_role("button", name="Go on").click()
+    expect(card).to_contain_text("1,000 of 1,500")
+    card.get_by_role("button", name="Cancel").click()
+    expect(card).to_contain_text("Cancelled; 1,000 rows had been predicted.")
+    assert sum(bool(row["prediction"]) for row in _downloaded(page)) == 1000
+    card.get_by_role("button", name="Go on").click()
+    expect(card).to_contain_text("1,500 of 1,500 rows predicted")
     page.unroute_all(behavior="ignoreErrors")

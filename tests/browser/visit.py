@@ -26,6 +26,8 @@ class Visit:
         """Addresses on other hosts."""
         self.expected: set[int] = set()
         """Statuses that the test brings about: a browser notes each as an error on its console."""
+        self.may_lose_the_server = False
+        """Whether the test stops the server: a browser notes each call that fails, too."""
         self._log: list[str] = []
         self._kept: dict[str, bytes] = {}
         self._is_closed = False
@@ -74,6 +76,7 @@ class Visit:
 
     def _console(self, kind: str, text: str) -> None:
         expected = any(f"status of {status} " in text for status in self.expected)
+        expected |= self.may_lose_the_server and "net::ERR_" in text
         if kind in ("error", "warning") and not expected:
             self._complain(f"{kind}: {text}")
         else:
