@@ -3,9 +3,9 @@ import { call } from "./calls.js";
 import { element, notice } from "./elements.js";
 import { outcomeOf, RESULTS } from "./outcome.js";
 import { patiently } from "./patience.js";
-import { read } from "./sheet.js";
+import { columnsOf, read } from "./sheet.js";
 import { decode } from "./text.js";
-import { decimalSigns, value } from "./value.js";
+import { decimalCommas, value } from "./value.js";
 
 const ROWS_PER_REQUEST = 1000;
 
@@ -68,18 +68,17 @@ export function batch({ fields, label }) {
 export function workOf(name, label, bytes, fields) {
   const decoded = decode(bytes);
   const sheet = read(decoded.text, fields);
-  const fieldOf = new Map(fields.map((field) => [field.name, field]));
-  const columns = sheet.header.map((column, at) => [fieldOf.get(column), at]).filter(([field]) => field !== undefined);
-  const numbers = columns.filter(([field]) => field.number).map(([, column]) => column);
-  const signs = decimalSigns(sheet.rows.flatMap(({ cells }) => numbers.map((column) => cells[column])));
+  const columns = columnsOf(sheet, fields);
+  const numbers = columns.filter(([, field]) => field.number);
+  const hasCommas = decimalCommas(sheet.rows.flatMap(({ line, cells }) => numbers.map(([column]) => ({ line, text: cells[column] }))));
   const faults = new Map();
   const left = [];
   sheet.rows.forEach(({ cells }, at) => {
     const record = {};
     const found = [];
-    for (const [field, column] of columns) {
+    for (const [column, field] of columns) {
       try {
-        const given = value(field, cells[column], signs);
+        const given = value(field, cells[column], hasCommas);
         if (given !== null) record[field.name] = given;
       } catch (error) {
         found.push([field.name, error.message]);
@@ -88,13 +87,14 @@ export function workOf(name, label, bytes, fields) {
     if (found.length > 0) faults.set(at, found);
     else left.push({ at, record });
   });
-  const used = new Set(columns.map(([field]) => field.name));
+  const used = new Set(columns.map(([column]) => column));
+  const others = sheet.header.filter((_, column) => !used.has(column));
   return {
-    name, label, sheet, signs, faults, left, predicted: new Map(), most: ROWS_PER_REQUEST,
+    name, label, sheet, hasCommas, faults, left, predicted: new Map(), most: ROWS_PER_REQUEST,
     encoding: decoded.encoding, marked: decoded.marked,
-    ignored: sheet.header.filter((column) => !used.has(column) && !RESULTS.includes(column)),
-    replaced: sheet.header.filter((column) => !used.has(column) && RESULTS.includes(column)),
-    absent: fields.map((field) => field.name).filter((column) => !used.has(column)),
+    ignored: others.filter((column) => !RESULTS.includes(column)),
+    replaced: others.filter((column) => RESULTS.includes(column)),
+    absent: fields.filter((field) => !columns.some(([, each]) => each === field)).map((field) => field.name),
   };
 }
 

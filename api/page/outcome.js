@@ -11,7 +11,7 @@ const SEPARATORS = { ";": "semicolons", "\t": "tabs", "|": "vertical bars" };
 
 /**
  * @typedef {{name: string, label: string, encoding: string, marked: boolean, sheet: import("./sheet.js").Sheet,
- *   signs: {comma: boolean, point: boolean}, ignored: string[], replaced: string[], absent: string[], most: number,
+ *   hasCommas: boolean, ignored: string[], replaced: string[], absent: string[], most: number,
  *   left: {at: number, record: object}[], faults: Map<number, [string, string][]>, predicted: Map<number, [number, number, string]>}} Work
  *   `at`, and the keys of both maps: the place among the sheet's rows; `most`: rows that are sent at once
  * @param {Work} work
@@ -50,11 +50,11 @@ export function outcomeOf(work, stopped, goOn) {
 const number = (count) => count.toLocaleString("en");
 const buttonsOf = (buttons) => element("div.buttons", {}, ...buttons);
 
-function readAs({ encoding, sheet, signs }) {
+function readAs({ encoding, sheet, hasCommas }) {
   const found = [
     encoding !== "utf-8" && ENCODINGS[encoding],
     sheet.separator !== "," && `separated by ${SEPARATORS[sheet.separator] ?? `“${sheet.separator}”`}`,
-    signs.comma && "with decimal commas",
+    hasCommas && "with decimal commas",
   ].filter(Boolean);
   if (found.length === 0) return "";
   const other = encoding === "utf-8" ? "" : " The file with the predictions is in UTF-8. If names look wrong here, save the file as UTF-8 and choose it again.";
@@ -79,12 +79,12 @@ function rowsOf({ sheet, replaced, predicted }) {
   return [[...kept.map(([name]) => name), ...RESULTS], ...rows];
 }
 
-function blobOf({ sheet, signs, encoding, marked }, rows) {
+function blobOf({ sheet, hasCommas, encoding, marked }, rows) {
   const isUtf8 = encoding === "utf-8";
   // Excel takes UTF-8 without the mark for Windows-1252, also after a line sep=.
   const start = (marked || !isUtf8 ? "\uFEFF" : "") + (isUtf8 ? sheet.separatorLine : "");
   const probability = rows[0].length - RESULTS.length + 1;
-  const written = signs.comma && !signs.point ? rows.map((cells) => cells.with(probability, String(cells[probability]).replace(".", ","))) : rows;
+  const written = hasCommas ? rows.map((cells) => cells.with(probability, String(cells[probability]).replace(".", ","))) : rows;
   return new Blob([start, format(written, sheet.separator)], { type: "text/csv" });
 }
 

@@ -5,13 +5,14 @@ const UNPACK = "unpack it, and choose the file inside";
 
 /** How a file begins (one character for each byte) -> what it is, and what to do. The first that fits counts. */
 const BINARY = [
-  [/^PK\x03\x04.{26}mimetypeapplication\/vnd\.oasis\.opendocument/s, "an OpenDocument spreadsheet (.ods)", SAVE],
+  [/^PK\x03\x04.*(vnd\.oasis\.opendocument|content\.xml)/s, "an OpenDocument spreadsheet (.ods)", SAVE],
   [/^PK\x03\x04.*xl\//s, "an Excel workbook (.xlsx)", SAVE],
-  [/^PK(\x03\x04|\x05\x06|\x07\x08)/, "a ZIP archive", UNPACK],
+  [/^PK(\x03\x04|\x05\x06|\x07\x08)/, "a zip archive", UNPACK],
   [/^\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1/, "an Excel workbook (.xls, or .xlsx with a password)", SAVE],
   [/^\x1f\x8b/, "a file compressed with gzip", UNPACK],
   [/^(BZh\d|\xfd7zXZ\0|7z\xbc\xaf\x27\x1c|\x28\xb5\x2f\xfd|Rar!\x1a)/, "a compressed file", UNPACK],
   [/^PAR1/, "a Parquet file", "write its rows as CSV, and choose that file"],
+  [/^(\xff\xfe\0\0|\0\0\xfe\xff)/, "text in UTF-32", "save it as UTF-8"],
   [/^%PDF-/, "a PDF", "export its table as CSV, and choose that file"],
 ];
 
@@ -30,7 +31,7 @@ const UNDEFINED = [0x81, 0x8d, 0x8f, 0x90, 0x9d];
  * @throws {RangeError} if the bytes are not text, or in no encoding that is read
  */
 export function decode(bytes) {
-  // The names of the files in a ZIP archive are at its end, too.
+  // The names of the files in a zip archive are at its end, too.
   refuse(BINARY, characters(bytes.subarray(0, 4096)) + characters(bytes.subarray(Math.max(4096, bytes.length - 65536))));
   const [encoding, marked] = encodingOf(bytes);
   let text;

@@ -7,25 +7,24 @@ const MISSING = new Set([
 ]);
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 /** 1,234 is 1234 to some and 1.234 to others. */
-const AMBIGUOUS = /^[+-]?[1-9]\d{0,2}([.,])\d{3}$/;
+const AMBIGUOUS = /^[+-]?[1-9]\d{0,2},\d{3}$/;
 const GROUPED = /^[+-]?\d{1,3}([.,\s'’]\d{3})+([.,]\d*)?$/;
 /** The largest number of float32, which the model takes. */
 const LARGEST = 3.4028234663852886e38;
 const OPTIONS_SHOWN = 10;
 
 /**
- * Returns which signs stand before a fraction among the texts of numbers; what is ambiguous says nothing.
- * @param {Iterable<string>} texts
- * @returns {{comma: boolean, point: boolean}}
+ * Returns whether the numbers of a file have decimal commas; those that are ambiguous do not tell.
+ * @param {{line: number, text: string}[]} cells the cells of every number
+ * @throws {RangeError} if some numbers have a comma and others a point
  */
-export function decimalSigns(texts) {
-  const signs = { comma: false, point: false };
-  for (const text of texts) {
-    const sign = text.match(/[.,]/)?.[0];
-    if (sign === undefined || AMBIGUOUS.test(text.trim()) || !isNumber(text.trim())) continue;
-    signs[sign === "," ? "comma" : "point"] = true;
-  }
-  return signs;
+export function decimalCommas(cells) {
+  const firstWith = (sign) => cells.find(({ text }) => text.includes(sign) && isNumber(text.trim()) && !AMBIGUOUS.test(text.trim()));
+  const comma = firstWith(",");
+  const point = comma && firstWith(".");
+  if (point !== undefined)
+    throw new RangeError(`line ${comma.line} has a decimal comma (${comma.text.trim()}) and line ${point.line} a decimal point (${point.text.trim()}); use one of them in the whole file`);
+  return comma !== undefined;
 }
 
 const isNumber = (text) => NUMBER.test(text.replace(",", "."));
@@ -34,11 +33,11 @@ const isNumber = (text) => NUMBER.test(text.replace(",", "."));
  * Returns the value of a field whose text a person typed or a cell has.
  * @param {import("./schema.js").Field} field
  * @param {string} text
- * @param {{comma: boolean, point: boolean}} [signs] what the other numbers of the table have before their fraction
+ * @param {boolean} [hasCommas] whether other numbers of the file have decimal commas
  * @returns {string | number | null} null if the value is missing
  * @throws {RangeError} if a record cannot have the value
  */
-export function value(field, text, signs = { comma: false, point: false }) {
+export function value(field, text, hasCommas = false) {
   const trimmed = text.trim();
   if (field.options?.includes(text)) return text;
   if (field.options?.includes(trimmed)) return trimmed;
@@ -48,13 +47,11 @@ export function value(field, text, signs = { comma: false, point: false }) {
   }
   const expected = (what) => new RangeError(`expected ${what}, got “${trimmed.slice(0, 40)}”`);
   if (field.options !== null) throw expected(oneOf(field.options));
-  return field.number ? number(field, trimmed, signs, expected) : trimmed;
+  return field.number ? number(field, trimmed, hasCommas, expected) : trimmed;
 }
 
-function number(field, text, signs, expected) {
-  const sign = text.match(AMBIGUOUS)?.[1];
-  if ((sign === "," && !(signs.comma && !signs.point)) || (sign === "." && signs.comma))
-    throw expected(`a number that can be read in one way only (${text.replace(sign, "")} or ${text.replace(sign, ".")}?)`);
+function number(field, text, hasCommas, expected) {
+  if (AMBIGUOUS.test(text) && !hasCommas) throw expected(`a number that can be read in one way only (${text.replace(",", "")} or ${text.replace(",", ".")}?)`);
   if (!isNumber(text)) throw expected(GROUPED.test(text) ? "a number without separators of thousands" : "a number");
   const found = Number(text.replace(",", "."));
   if (Math.abs(found) > LARGEST) throw expected("a number up to 3.4e38");
