@@ -14,6 +14,7 @@ from api.dependencies import State
 from api.http import errors
 from api.http.fast_path import FastPath
 from api.http.intake import Intake
+from api.http.key import KeyCheck
 from api.http.stopping import stop_flag
 from api.routes import docs, health, jobs, models, page, predict, processes
 from api.serving.batcher import Batcher
@@ -59,10 +60,13 @@ def create_app(settings: Settings, lifespan: Lifespan[FastAPI] | None = None) ->
     )
     for routes in (predict, v2, jobs, models, processes, health, page, docs):
         api.include_router(routes.router)
+    api.include_router(v2.predicting)
     api.mount("/page", page.files)
     api.mount("/docs", docs.files)
     fast = [*predict.router.routes, *v2.short_way.routes]
-    return FastPath(api, fast, Intake(settings.max_body_bytes), settings.api_key)
+    predicting = [*predict.router.routes, *v2.predicting.routes]
+    keys = [] if settings.api_key is None else [settings.api_key.get_secret_value()]
+    return FastPath(api, fast, Intake(settings.max_body_bytes), KeyCheck(keys), predicting)
 
 
 def _lifespan(settings: Settings) -> Lifespan[FastAPI]:

@@ -8,15 +8,22 @@ import redis
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import Match, Route
 
 from api import limits
+from api.http.paths import allowed_methods, route_path
 from api.http.responses import refuse_encoded
 from api.serving.refusals import shortened
 from shared.errors import BodyEncoded, LifeboatError
+
+_HEADERS = {
+    401: {"WWW-Authenticate": 'Bearer realm="lifeboat"'},
+    # Which codings of a body are read.
+    415: {"Accept-Encoding": "identity"},
+    503: {"Retry-After": str(limits.RETRY_AFTER_SECONDS)},
+}
+"""What RFC 9110 wants beside a status."""
 
 log = logging.getLogger(__name__)
 
@@ -63,20 +70,8 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
     answer = encoded or _answer(request, error.status_code, error.detail)
     answer.headers.update(error.headers or {})
     if error.status_code == 405:
-        answer.headers["Allow"] = ", ".join(_allowed_methods(request))
+        answer.headers["Allow"] = ", ".join(allowed_methods(request.app, request.scope))
     return answer
-
-
-def _allowed_methods(request: Request) -> list[str]:
-    """Return the methods of all routes of a path; Starlette names those of the first route."""
-    path = request.url.path
-    found = [
-        route
-        for route in request.app.routes
-        if isinstance(route, Route | APIRoute) and route.matches(request.scope)[0] != Match.NONE
-    ]
-    exact = [route for route in found if route.path == path]
-    return sorted({method for route in exact or found for method in route.methods or ()})
 
 
 async def _answer_nobody(_: Request, error: Exception) -> Response:
@@ -85,9 +80,8 @@ async def _answer_nobody(_: Request, error: Exception) -> Response:
 
 
 def _answer(request: Request, status: int, message: str) -> JSONResponse:
-    name = "error" if request.url.path.startswith("/v2/") else "detail"
-    headers = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)} if status == 503 else None
-    return JSONResponse({name: message}, status, headers)
+    name = "error" if f"{route_path(request.scope)}/".startswith("/v2/") else "detail"
+    return JSONResponse({name: message}, status, _HEADERS.get(status))
 
 
 HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {

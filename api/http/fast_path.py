@@ -7,7 +7,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.params import Depends
 from fastapi.routing import APIRoute, iter_route_contexts
-from pydantic import SecretStr
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute
@@ -17,6 +16,8 @@ from api.http import envelope
 from api.http.envelope import Exchange
 from api.http.intake import Intake
 from api.http.key import ApiKeyRequired, KeyCheck
+from api.http.paths import Paths, route_path
+from api.http.responses import without_body
 from shared.errors import LifeboatError
 
 _ALWAYS = ("/health/", "/v2/health/", "/metrics")
@@ -32,6 +33,7 @@ class FastPath:
 
     Each request passes the envelope. Its key is checked by its head, if its route needs the key;
     then its body is read within the limits of `intake`, and handlers find it in `scope["body"]`.
+    Only these routes, and those in `predicting`, may have a body as long as a prediction's.
 
     Raises:
         ValueError: A route has what only FastAPI can carry out.
@@ -42,16 +44,19 @@ class FastPath:
         api: FastAPI,
         routes: Iterable[BaseRoute],
         intake: Intake,
-        api_key: SecretStr | None = None,
+        key: KeyCheck | None = None,
+        predicting: Iterable[BaseRoute] = (),
     ) -> None:
         self._api = api
         self._intake = intake
-        self._key = KeyCheck(api_key, api)
+        self._key = key or KeyCheck()
         self._routes: dict[tuple[str, str], tuple[APIRoute, bool]] = {}
         for route in routes:
             found, dependencies = _checked(route, api)
+            keyed = self._key.is_needed(found.path, ApiKeyRequired in dependencies)
             for method in found.methods or ():
-                self._routes[method, found.path] = found, ApiKeyRequired in dependencies
+                self._routes[method, found.path] = found, keyed
+        self._paths = Paths(api, predicting)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -101,6 +106,12 @@ class FastPath:
     async def _pass_to_fastapi(
         self, exchange: Exchange, scope: Scope, receive: Receive, send: Send
     ) -> None:
+        if scope["method"] == "HEAD":
+            # FastAPI's routes know only GET.
+            scope, send = {**scope, "method": "GET"}, without_body(send)
+        if scope["path"].startswith("/v2/"):
+            # The protocol's own document writes its paths both ways.
+            scope["path"] = scope["path"].removesuffix("/")
         body = None
         unread = True
 
@@ -120,8 +131,11 @@ class FastPath:
 
         try:
             try:
-                self._key.check(scope)
-                body = scope["body"] = await self._intake.read(receive)
+                found = self._paths.find(scope)
+                stated = found is not None and found.states_the_key
+                self._key.check(scope, route_path(scope), stated)
+                predicts = found is not None and found.predicts
+                body = scope["body"] = await self._intake.read(receive, predicts=predicts)
                 if not scope["path"].startswith(_ALWAYS):
                     self._intake.admit(body)
             except (LifeboatError, ClientDisconnect) as error:

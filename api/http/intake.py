@@ -24,22 +24,28 @@ class Intake:
     def __init__(self, max_body_bytes: int) -> None:
         self._max_body_bytes = max_body_bytes
         self._small_bytes = min(limits.INLINE_BYTES, max_body_bytes)
+        self._call_bytes = min(limits.CALL_BYTES, max_body_bytes)
         self._held_bytes = 0
         self._turn_bytes = 0
 
-    async def read(self, receive: Receive) -> bytes:
+    async def read(self, receive: Receive, *, predicts: bool = True) -> bytes:
         """Return the whole body. A large body counts as held until it is released.
+
+        Only a call that predicts may have a large body.
 
         Raises:
             ClientDisconnect: The client left before its request was whole.
             BodyTooLarge, Overloaded: The body is refused. Its rest has been discarded, and more of
                 it may still be on its way.
         """
+        small, most = self._small_bytes, self._max_body_bytes
+        if not predicts:
+            small = most = self._call_bytes
         message = await receive()
         body: bytes = message.get("body", b"")
         # Most bodies come in one message.
         if (
-            len(body) <= self._small_bytes
+            len(body) <= small
             and not message.get("more_body", False)
             and message["type"] == "http.request"
         ):
@@ -53,7 +59,7 @@ class Intake:
                 chunks.append(message.get("body", b""))
                 size += len(chunks[-1])
                 self._held_bytes += len(chunks[-1])
-                self._check(size)
+                self._check(size, most)
                 if not message.get("more_body", False):
                     break
                 message = await receive()
@@ -95,11 +101,14 @@ class Intake:
     def _end_turn(self) -> None:
         self._turn_bytes = 0
 
-    def _check(self, size: int) -> None:
-        if size > self._max_body_bytes:
+    def _check(self, size: int, most: int) -> None:
+        if size > most:
             raise BodyTooLarge(
-                f"the body has more than {self._max_body_bytes} bytes, the most that a request may "
-                "have; send less at once, or raise LIFEBOAT_MAX_BODY_BYTES"
+                f"the body has more than {most} bytes, the most that a request may have; send less "
+                "at once, or raise LIFEBOAT_MAX_BODY_BYTES"
+                if most == self._max_body_bytes
+                else f"the body has more than {most} bytes, the most that a call which does not "
+                "predict may have; send less"
             )
         if self._held_bytes > limits.HELD_BODIES * self._max_body_bytes:
             raise _overloaded(_BODIES)

@@ -1,14 +1,11 @@
-"""The API key: the routes that need it, and the requests that carry it."""
+"""The API keys: what needs one, and which requests carry one."""
 
 import hmac
-import re
 from collections.abc import Iterable
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Security
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import SecretStr
 from starlette.types import Scope
 
 from shared.errors import KeyMissing, KeyWrong
@@ -16,67 +13,77 @@ from shared.errors import KeyMissing, KeyWrong
 Headers = Iterable[tuple[bytes, bytes]]
 """The headers of a request as ASGI gives them: names in lower case, values as sent."""
 
+_OPEN = frozenset({"/", "/docs", "/openapi.json"})
+_OPEN_BELOW = ("/health/", "/v2/health/", "/page/", "/docs/")
+"""What needs no key though everything else does: it says how the process is, and holds no data."""
+
+_CHECKED = "lifeboat.key_checked"
+
 
 async def _state_the_key(
+    request: Request,
     _key: Annotated[str | None, Security(APIKeyHeader(name="X-API-Key", auto_error=False))],
     _bearer: Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))],
 ) -> None:
-    """Describe in OpenAPI how a request carries the key. The envelope has checked it by now."""
+    """Describe in OpenAPI how a request carries the key, which has been checked by now."""
+    if not request.scope.get(_CHECKED):
+        raise RuntimeError(f"the API key of {request.scope['path']} was not checked")
 
 
 ApiKeyRequired = Depends(_state_the_key)
-"""Among a route's `dependencies`, states that the route needs the API key."""
+"""Among a route's `dependencies`, states that the route needs the API key. It refuses a request
+whose key `KeyCheck` has not checked, by whatever way the request came."""
 
 
 class KeyCheck:
     """Checks the API key of requests by their head alone, before their body is read.
 
-    Without a configured key it lets every request pass.
+    Each of the keys opens. Without a key, every request passes.
     """
 
-    def __init__(self, key: SecretStr | None, api: FastAPI) -> None:
+    def __init__(self, keys: Iterable[str] = (), *, for_everything: bool = False) -> None:
         # Python escapes the bytes of a variable that are not UTF-8; a header has them as they are.
-        self._key = None if key is None else key.get_secret_value().encode(errors="surrogateescape")
-        self._routes: dict[str, list[tuple[re.Pattern[str], APIRoute]]] = {}
-        if key is None:
-            return
-        for found in iter_route_contexts(api.routes):
-            route = found.original_route
-            if isinstance(route, APIRoute) and ApiKeyRequired in found.dependencies:
-                for method in route.methods or ():
-                    self._routes.setdefault(method, []).append((found.path_regex, route))
+        self._keys = [key.encode(errors="surrogateescape") for key in keys]
+        self._for_everything = for_everything
 
-    def check(self, scope: Scope) -> None:
-        """Check the key of a request that FastAPI will route, if its route needs the key.
+    def is_needed(self, path: str, stated: bool) -> bool:
+        """Return whether a path needs a key; `stated`, if its route says so."""
+        if not self._keys:
+            return False
+        is_open = path in _OPEN or path.startswith(_OPEN_BELOW)
+        return stated or (self._for_everything and not is_open)
 
-        Names the route in the scope of a request that is refused, as FastAPI would have done.
+    def check(self, scope: Scope, path: str, stated: bool) -> None:
+        """Check the key of a request to a path of FastAPI's, if that path needs a key.
 
         Raises:
             KeyMissing: The request carries no key.
             KeyWrong: The request carries another key.
         """
-        for pattern, route in self._routes.get(scope["method"], ()):
-            found = pattern.match(scope["path"])
-            if found:
-                scope["route"], scope["path_params"] = route, found.groupdict()
-                self.check_headers(scope["headers"])
+        if self.is_needed(path, stated):
+            self.check_headers(scope["headers"])
+            scope[_CHECKED] = True
+        elif not self._keys:
+            scope[_CHECKED] = True
 
     def check_headers(self, headers: Headers) -> None:
-        """Check the key in the headers of a request whose route needs it.
+        """Check the key in the headers of a request that needs one.
 
         Raises:
             KeyMissing: The request carries no key.
             KeyWrong: The request carries another key.
         """
-        if self._key is None:
-            return
         given = _given(headers)
         if not given:
             raise KeyMissing(
                 "this call needs the API key, and the request carries none; send it in the header "
                 "X-API-Key, or as a Bearer token"
             )
-        if not hmac.compare_digest(given, self._key):
+        matches = False
+        for key in self._keys:
+            # Each key is compared, so that the time does not tell which one was near.
+            matches |= hmac.compare_digest(given, key)
+        if not matches:
             raise KeyWrong("the request carries another key than the API key of this server")
 
 
@@ -85,7 +92,7 @@ def _given(headers: Headers) -> bytes:
     first: dict[bytes, bytes] = {}
     for name, value in headers:
         first.setdefault(name, value)
-    key = first.get(b"x-api-key")
+    key = first.get(b"x-api-key", b"").strip(b" \t")
     if key:
         return key
     scheme, _, credentials = first.get(b"authorization", b"").partition(b" ")

@@ -1,6 +1,7 @@
-"""Bodies as bytes, for handlers that parse and format their own."""
+"""Bodies as bytes, for handlers that parse and format their own; and answers without one."""
 
 from fastapi import Request, Response
+from starlette.types import Message, Send
 
 from shared.errors import BodyEncoded
 
@@ -29,3 +30,20 @@ class BytesResponse(Response):
         self.status_code = status_code
         self.background = None
         self.raw_headers = [*headers, (b"content-length", b"%d" % len(body))]
+
+
+def without_body(send: Send) -> Send:
+    """Return a `send` that ends an answer after its headers, as HEAD asks for."""
+    has_ended = False
+
+    async def send_head(message: Message) -> None:
+        nonlocal has_ended
+        if has_ended:
+            return
+        await send(message)
+        if message["type"] == "http.response.start":
+            # At once: an event stream would go on until its job ends.
+            has_ended = True
+            await send({"type": "http.response.body"})
+
+    return send_head

@@ -19,7 +19,7 @@ _SERVED = ("swagger-ui-bundle.js", "swagger-ui.css")
 router = APIRouter(include_in_schema=False)
 
 
-@router.api_route("/docs", methods=["GET", "HEAD"])
+@router.get("/docs")
 async def get_docs() -> Response:
     """Return the frame of the page, in which `/page/docs.js` starts Swagger UI."""
     return FileResponse(FOLDER / "docs.html", headers=HEADERS)

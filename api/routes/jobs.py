@@ -4,7 +4,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import Annotated
 
 import anyio
@@ -86,7 +86,10 @@ def delete_job(job_id: JobId, jobs: JobStoreDep) -> Job:
     "/jobs/{job_id}/events",
     response_class=StreamingResponse,
     responses=NO_JOB
-    | {200: {"content": {"text/event-stream": {}}, "description": "A `Job` at each change."}},
+    | {
+        200: {"content": {"text/event-stream": {}}, "description": "A `Job` at each change."},
+        204: {"description": "The job has ended, and its last change was `Last-Event-ID`."},
+    },
 )
 async def get_job_events(
     job_id: JobId,
@@ -94,19 +97,31 @@ async def get_job_events(
     stopping: StoppingDep,
     limiter: StreamLimiterDep,
     last_event_id: Annotated[str | None, Header()] = None,
-) -> StreamingResponse:
+) -> Response:
     """Stream the job at each change, as server-sent events, until it ends.
 
     A stream that was broken off resumes at `Last-Event-ID`.
     """
     job = await to_thread.run_sync(jobs.get, job_id)
-    after = last_event_id if _EVENT_ID.fullmatch(last_event_id or "") else None
-    return StreamingResponse(
-        _events(jobs, job, after or "0", stopping, limiter),
-        media_type="text/event-stream",
+    after = last_event_id if last_event_id and _EVENT_ID.fullmatch(last_event_id) else "0"
+    if job.has_ended:
+        left = [_event(*change) for change in await to_thread.run_sync(jobs.changes, job_id, after)]
+        # 204 tells an EventSource to stop; after anything else it would connect again, for ever.
+        return _EventStream(left) if left else Response(status_code=204)
+    return _EventStream(_events(jobs, job, after, stopping, limiter))
+
+
+class _EventStream(StreamingResponse):
+    media_type = "text/event-stream"
+
+    def __init__(self, events: Iterable[str] | AsyncIterable[str]) -> None:
         # X-Accel-Buffering keeps nginx from holding events back.
-        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
-    )
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        super().__init__(events, headers=headers)
+
+
+def _event(event_id: str, job: Job) -> str:
+    return f"id: {event_id}\ndata: {job.model_dump_json()}\n\n"
 
 
 async def _events(
@@ -117,7 +132,7 @@ async def _events(
         try:
             changes = await to_thread.run_sync(jobs.changes, job.job_id, after, limiter=limiter)
             for after, job in changes:
-                yield f"id: {after}\ndata: {job.model_dump_json()}\n\n"
+                yield _event(after, job)
             if job.has_ended:
                 return
             if time.monotonic() - pinged > limits.EVENTS_PING_SECONDS:

@@ -1,8 +1,11 @@
 """The model versions, and the choice of the version that is served."""
 
 import logging
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 
 from api.dependencies import HolderDep, ModelStoreDep, RedisTurn, VersionKeyDep
 from api.http.key import ApiKeyRequired
@@ -10,6 +13,7 @@ from api.schemas.answers import ModelChoice, Models, ModelVersion
 from api.schemas.documented import (
     BODY,
     BUSY,
+    INVALID_CALL,
     KEY_NEEDED,
     NO_JSON,
     NO_PLOT,
@@ -32,6 +36,31 @@ _PLOT_HEADERS = {
 log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["models"])
+
+_CHOICE: dict[str, Any] = {
+    "required": True,
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ModelChoice"}}},
+}
+
+
+async def _read_choice(request: Request) -> ModelChoice:
+    """Read the body, whatever Content-Type it has: `curl -d` states that of a form.
+
+    Raises:
+        HTTPException, RequestValidationError: As FastAPI would, if the type were that of JSON.
+    """
+    body: bytes = request.scope["body"]
+    try:
+        return ModelChoice.model_validate_json(body.decode())
+    except UnicodeDecodeError:
+        raise HTTPException(
+            400, "expected JSON as text in UTF-8, found other bytes; send it as UTF-8"
+        ) from None
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        raise RequestValidationError(
+            [{**each, "loc": ("body", *each["loc"])} for each in found]
+        ) from None
 
 
 @router.get("/models", responses=BUSY)
@@ -61,11 +90,14 @@ def get_model_plot(model_version: VersionName, plot: PlotName, models: ModelStor
 
 @router.put(
     "/models/current",
-    responses=NO_VERSION | NOT_SERVABLE | NO_JSON | BODY | NO_REDIS | KEY_NEEDED,
+    responses=NO_VERSION | NOT_SERVABLE | NO_JSON | BODY | INVALID_CALL | NO_REDIS | KEY_NEEDED,
     dependencies=[ApiKeyRequired, RedisTurn],
+    openapi_extra={"requestBody": _CHOICE},
 )
 def put_current_model(
-    choice: ModelChoice, models: ModelStoreDep, version_key: VersionKeyDep
+    choice: Annotated[ModelChoice, Depends(_read_choice)],
+    models: ModelStoreDep,
+    version_key: VersionKeyDep,
 ) -> ModelChoice:
     """Serve that version: roll back, or forward, in every API process within milliseconds."""
     models.load(choice.model_version)

@@ -16,6 +16,8 @@ def _header(name: str, description: str) -> dict[str, Any]:
 
 def _error(status: int, description: str, model: type[BaseModel] = Error) -> Responses:
     response: dict[str, Any] = {"model": model, "description": description}
+    if status == 401:
+        response |= _header("WWW-Authenticate", "How to send the key.")
     if status == 503:
         response |= _header("Retry-After", "Seconds after which to ask again.")
     return {status: response}
@@ -40,6 +42,7 @@ BODY = _of_bodies(Error)
 BODY_V2 = _of_bodies(InferenceError)
 NO_JSON = _error(400, "The body is not text.")
 INVALID = _error(422, "Which record and field are wrong, and why; the first 20.", FieldErrors)
+INVALID_CALL = _error(422, "Which field is wrong, and why.", FieldErrors)
 NO_MODEL = _error(503, f"No model yet, or: {_BUSY}")
 BAD_TENSORS = _error(400, "Which tensor and row are wrong, and why.", InferenceError)
 NOT_SERVED = _error(404, "That model, or that version of it, is not served.", InferenceError)

@@ -67,6 +67,7 @@ _BODY = {
 }
 
 router = APIRouter(tags=["open inference protocol v2"])
+predicting = APIRouter(tags=["open inference protocol v2"])
 short_way = APIRouter()
 """Serves what OpenAPI describes as `/v2/models/{name}/infer`; only `api.http.fast_path` uses it."""
 
@@ -127,7 +128,7 @@ def _add_model_routes(path: str, find: Callable[..., ServedModel]) -> None:
     async def get_model_ready(served: ServedModel = Depends(find)) -> ModelReady:
         return ModelReady(name=MODEL_NAME)
 
-    @router.post(
+    @predicting.post(
         f"{path}/infer",
         response_model=Inferred,
         responses=PREDICTED | BODY_V2 | BAD_TENSORS | NOT_SERVED | NO_MODEL_V2,

@@ -22,7 +22,7 @@ CONTRACT = {
     ("get", "/jobs"): {"200", "422", "503"},
     ("get", "/jobs/{job_id}"): {"200", "404", "503"},
     ("delete", "/jobs/{job_id}"): {"202", "401", "403", "404", "409", "503"},
-    ("get", "/jobs/{job_id}/events"): {"200", "404", "503"},
+    ("get", "/jobs/{job_id}/events"): {"200", "204", "404", "503"},
     ("get", "/models"): {"200", "503"},
     ("get", "/models/{model_version}"): {"200", "404", "409", "503"},
     ("get", "/models/{model_version}/plots/{plot}"): {"200", "404", "409", "503"},

@@ -74,7 +74,7 @@ def test_another_sites_preflight_gets_no_leave(client: TestClient, method: str, 
         assert not [name for name in asked.headers if name.startswith("access-control-")]
 
 
-@pytest.mark.parametrize("path", ["/predict/", "/models/", "/run-pipeline/", "/v2/"])
+@pytest.mark.parametrize("path", ["/predict/", "/models/", "/run-pipeline/", "/jobs/"])
 def test_no_answer_leads_to_the_host_that_a_request_names(client: TestClient, path: str) -> None:
     answer = client.get(path, headers={"Host": "elsewhere.example"}, follow_redirects=False)
     assert answer.status_code == 404

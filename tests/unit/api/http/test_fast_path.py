@@ -7,12 +7,11 @@ from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import PlainTextResponse
 from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
-from pydantic import SecretStr
 from starlette.routing import Mount
 
 from api.http.fast_path import FastPath
 from api.http.intake import Intake
-from api.http.key import ApiKeyRequired
+from api.http.key import ApiKeyRequired, KeyCheck
 
 
 class Known(Exception):
@@ -124,7 +123,7 @@ def start_with(
     routes.add_api_route(path, endpoint, methods=["POST"], **options)
     api = api or FastAPI()
     api.include_router(routes)
-    return FastPath(api, routes.routes, Intake(1000), SecretStr("sesame"))
+    return FastPath(api, routes.routes, Intake(1000), KeyCheck(["sesame"]))
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
-from pydantic import SecretStr
+from fastapi.testclient import TestClient
 
 from api.http.errors import HANDLERS
 from api.http.fast_path import FastPath
 from api.http.intake import Intake
-from api.http.key import ApiKeyRequired
+from api.http.key import ApiKeyRequired, KeyCheck
 
-KEY = SecretStr("sesame")
+KEY = KeyCheck(["simsalabim", "sesame", "a, b"])
 
 fast = APIRouter()
 
@@ -39,12 +39,16 @@ async def get_routed(thing: str) -> str:
 WAYS = [("POST", "/fast"), ("PUT", "/routed/a")]
 
 
-@pytest.fixture
-def app() -> FastPath:
+def api_without_the_check() -> FastAPI:
     api = FastAPI(exception_handlers=HANDLERS)
     api.include_router(fast)
     api.include_router(routed)
-    return FastPath(api, fast.routes, Intake(1000), KEY)
+    return api
+
+
+@pytest.fixture
+def app() -> FastPath:
+    return FastPath(api_without_the_check(), fast.routes, Intake(1000), KEY)
 
 
 class Asked:
@@ -83,6 +87,8 @@ class Asked:
     [
         ([], 401),
         ([(b"x-api-key", b"")], 401),
+        ([(b"x-api-key", b"simsalabim sesame")], 403),
+        ([(b"x-api-key", b"a")], 403),
         ([(b"authorization", b"Basic sesame")], 401),
         ([(b"authorization", b"Bearer ")], 401),
         ([(b"x-api-key", b"simsim")], 403),
@@ -96,6 +102,8 @@ def test_a_refusal_does_not_wait_for_the_body(
 ) -> None:
     asked = Asked(app, method, path, *headers)
     assert (asked.status, asked.body_was_read) == (status, False)
+    # RFC 9110, 15.5.2
+    assert [*asked.headers(b"www-authenticate")] == [b'Bearer realm="lifeboat"'] * (status == 401)
 
 
 @pytest.mark.parametrize(("method", "path"), WAYS)
@@ -105,6 +113,9 @@ def test_a_refusal_does_not_wait_for_the_body(
         (b"x-api-key", b"sesame"),
         (b"authorization", b"Bearer sesame"),
         (b"authorization", b"bearer  sesame "),
+        (b"x-api-key", b"sesame \t"),
+        (b"x-api-key", b"simsalabim"),
+        (b"authorization", b"Bearer a, b"),
     ],
 )
 def test_the_key_opens(app: FastPath, method: str, path: str, header: tuple[bytes, bytes]) -> None:
@@ -135,3 +146,29 @@ def test_a_body_that_may_follow_is_not_the_next_request(
     asked = Asked(app, method, path, header)
     assert asked.status == 401
     assert [*asked.headers(b"connection")] == [b"close"] * closes
+
+
+def test_each_key_is_compared_whichever_of_them_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[bytes] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append(other)
+        return one == other
+
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    KEY.check_headers([(b"x-api-key", b"simsalabim")])
+    assert compared == [b"simsalabim", b"sesame", b"a, b"]
+
+
+@pytest.mark.parametrize(("method", "path"), WAYS)
+def test_a_route_that_nobody_checked_stays_closed(method: str, path: str) -> None:
+    """With the right key, too: what matters is that the check was passed by."""
+    with TestClient(api_without_the_check(), raise_server_exceptions=False) as client:
+        assert client.request(method, path, headers={"X-API-Key": "sesame"}).status_code == 500
+
+
+@pytest.mark.parametrize("path", ["/routed/a", "/below/routed/a"])
+def test_the_path_is_the_one_that_fastapi_matches(app: FastPath, path: str) -> None:
+    client = TestClient(app, root_path="/below")
+    assert client.put(path).status_code == 401
+    assert client.put(path, headers={"X-API-Key": "sesame"}).status_code == 200

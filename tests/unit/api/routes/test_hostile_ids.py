@@ -167,3 +167,17 @@ def test_only_an_event_id_is_where_a_stream_resumes(
     assert answer.status_code == 200
     assert answer.text.startswith("id: 5-0\ndata: {")
     assert jobs.after == [after]
+
+
+@pytest.mark.parametrize("event_id", ["5-0", "5-1", "9" * 19 + "-0"])
+def test_after_the_last_change_of_a_job_there_is_nothing_to_wait_for(
+    start: Start, event_id: str
+) -> None:
+    class NothingMore(NotingJobs):
+        def changes(self, job_id: str, after: str) -> list[tuple[str, Job]]:
+            return []
+
+    headers = {"Last-Event-ID": event_id}
+    answer = start(jobs=NothingMore()).get(f"/jobs/{JOB_ID}/events", headers=headers)
+    # Only this status keeps an EventSource from connecting again.
+    assert (answer.status_code, answer.content) == (204, b"")
