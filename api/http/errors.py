@@ -28,9 +28,19 @@ _HEADERS = {
 log = logging.getLogger(__name__)
 
 
+def refusal(request: Request, error: LifeboatError) -> Response:
+    """Return the answer to an error.
+
+    A handler that computes in a thread returns it. An exception that leaves a thread is part of a
+    reference cycle with the frames that it passed, which keeps the request's body until the next
+    full collection.
+    """
+    return _answer(request, error.status_code, str(error))
+
+
 async def _answer_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, LifeboatError)
-    return _answer(request, error.status_code, str(error))
+    return refusal(request, error)
 
 
 async def _answer_redis_error(request: Request, error: Exception) -> Response:

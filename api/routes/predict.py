@@ -1,5 +1,6 @@
 """`POST /predict`."""
 
+import msgspec
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -7,14 +8,17 @@ from pydantic import TypeAdapter
 
 from api import limits
 from api.dependencies import State
+from api.http.errors import refusal
 from api.http.responses import BytesResponse, refuse_encoded
 from api.schemas.answers import Predictions
 from api.schemas.documented import BODY, INVALID, NO_MODEL, PREDICTED
 from api.serving.predictor import Predicted, predict, records
-from api.serving.refusals import explain
+from api.serving.refusals import Errors, explain
 from api.serving.served_model import served_model
+from shared.errors import LifeboatError, TooManyRows
 from shared.schema.columns import to_columns
 from shared.schema.decoder import REFUSED
+from shared.schema.features import FEATURES
 from shared.schema.passenger import EXAMPLES, LABEL, Passenger
 
 router = APIRouter(tags=["predict"])
@@ -47,18 +51,19 @@ async def post_predict(request: Request) -> Response:
     """
     body: bytes = request.scope["body"]
     state: State = request.scope["state"]
-    limiter, max_rows = state["predict_limiter"], state["settings"].max_rows
-    try:
-        if len(body) <= limits.INLINE_BYTES:
-            predicted = await state["batcher"].predict(records(body, max_rows))
-            answer = predicted.json()
-        else:
-            predicted, answer = await to_thread.run_sync(_predict, body, state, limiter=limiter)
-    except REFUSED as error:
-        refuse_encoded(request)
-        # Explaining takes longer than a prediction, even for a small body.
-        detail = await to_thread.run_sync(explain, body, error, max_rows, limiter=limiter)
-        return JSONResponse({"detail": detail}, 422)
+    asked = _asked_little(body, state["settings"].max_rows)
+    if asked is not None:
+        predicted = await state["batcher"].predict(asked)
+        answer = predicted.json()
+    else:
+        # Explaining takes longer than a prediction, too, even for a small body.
+        outcome = await to_thread.run_sync(_predict, body, state, limiter=state["predict_limiter"])
+        if isinstance(outcome, LifeboatError):
+            return refusal(request, outcome)
+        if isinstance(outcome, list):
+            refuse_encoded(request)
+            return JSONResponse({"detail": outcome}, 422)
+        predicted, answer = outcome
     return BytesResponse(
         answer,
         (b"content-type", b"application/json"),
@@ -66,7 +71,29 @@ async def post_predict(request: Request) -> Response:
     )
 
 
-def _predict(body: bytes, state: State) -> tuple[Predicted, bytes]:
-    asked = records(body, state["settings"].max_rows)
-    predicted = predict(to_columns(asked), served_model(state["holder"]))
-    return predicted, predicted.json()
+def _asked_little(body: bytes, max_rows: int) -> list[msgspec.Struct] | None:
+    """Return the records that are asked for, if they are sound and few enough for the event loop.
+
+    What a body costs is not its bytes: a record can have two of them, or a thousand.
+    """
+    if len(body) > limits.INLINE_BYTES:
+        return None
+    try:
+        asked = records(body, max_rows)
+    except (*REFUSED, TooManyRows):
+        return None
+    return asked if len(asked) * len(FEATURES) <= limits.INLINE_VALUES else None
+
+
+def _predict(body: bytes, state: State) -> tuple[Predicted, bytes] | Errors | LifeboatError:
+    """Predict in a thread. What a client can be answered is returned, never raised."""
+    max_rows = state["settings"].max_rows
+    try:
+        try:
+            asked = records(body, max_rows)
+        except REFUSED:
+            return explain(body, max_rows)
+        predicted = predict(to_columns(asked), served_model(state["holder"]))
+        return predicted, predicted.json()
+    except LifeboatError as error:
+        return error.with_traceback(None)

@@ -31,6 +31,9 @@ class Batcher:
         Raises:
             NoModelYet: The process serves no model yet.
         """
+        # Here, because an exception that a future hands over keeps its requests, in a reference
+        # cycle. A process that serves a model always serves one.
+        served_model(self._holder)
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.call_soon(self._flush)

@@ -7,11 +7,13 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from api import limits
+from api.serving.pieces import pieces
 from api.serving.served_model import ServedModel
 from api.telemetry import metrics
 from shared.errors import TooManyRows
 from shared.schema.columns import Columns
-from shared.schema.decoder import count, decode
+from shared.schema.decoder import decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +44,28 @@ def predict(columns: Columns, served: ServedModel) -> Predicted:
 
 
 def records(body: bytes, max_rows: int) -> list[msgspec.Struct]:
-    """Decode and check a JSON list of records.
+    """Decode and check a JSON list of records, piece by piece.
 
     Raises:
-        TooManyRows: The list has more than `max_rows` records. None of them has been decoded.
+        TooManyRows: The list has more than `max_rows` records. What follows has not been decoded.
         REFUSED: The decoder does not accept the body.
     """
-    # A record has one brace or more, and counting braces takes no time.
-    if body.count(b"{") > max_rows:
-        rows = count(body)
-        if rows > max_rows:
-            raise too_many_rows(rows, max_rows)
-    return decode(body)
+    if len(body) <= limits.PIECE_BYTES:
+        found = decode(body)
+        if len(found) > max_rows:
+            raise too_many_rows(max_rows)
+        return found
+    found = []
+    for piece in pieces(body):
+        found += decode(piece.text)
+        if len(found) > max_rows:
+            raise too_many_rows(max_rows)
+    return found
 
 
-def too_many_rows(rows: int, max_rows: int) -> TooManyRows:
-    """Return the error for a request of `rows` rows."""
+def too_many_rows(max_rows: int, rows: int | None = None) -> TooManyRows:
+    """Return the error for a request of `rows` rows, or of more than were counted."""
     return TooManyRows(
-        f"expected at most {max_rows} rows in a request, got {rows}; send them in several "
-        "requests, or raise LIFEBOAT_MAX_ROWS"
+        f"expected at most {max_rows} rows in a request, got {rows or 'more'}; send them in "
+        "several requests, or raise LIFEBOAT_MAX_ROWS"
     )

@@ -4,15 +4,19 @@ A small body can contain very many errors, and Pydantic makes an object of each:
 Therefore Pydantic gets one record at a time, until enough errors are found.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 from pydantic import FailFast, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 from api import limits
+from api.serving.pieces import Piece, pieces
 from api.serving.predictor import too_many_rows
+from shared.schema.decoder import REFUSED, count, decode
 from shared.schema.features import FEATURES, RECORD_NAME, Feature
 from shared.schema.passenger import Passenger
 
@@ -23,11 +27,14 @@ _PLAINER = {
 }
 """Type of an error -> words that help a client more than Pydantic's."""
 
+_WRONG = "expected known fields, each with a value that it may have; got something else"
+_TWICE = "the field is given more than once, and one of its values is wrong; give each field once"
 _TOO_LARGE = "Input should be a number that fits into float32, up to 3.4e38"
 
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
-_MARKS_PER_ROW = 2 * len(FEATURES)
-_LEAST_ROWS = 1000
+_PLACE = re.compile(r" - at `\$\[(\d+)\](?:\.(.*))?`$", re.DOTALL)
+"""Where the decoder found a wrong value: the index of the record, and the field if it is one's."""
+_LINE_AND_COLUMN = re.compile(r"line (\d+) column (\d+)$")
 
 _PASSENGER = TypeAdapter(Passenger)
 # Stops at the first record that is wrong.
@@ -41,7 +48,7 @@ def shortened(loc: Iterable[str | int]) -> list[str | int]:
     return [part[: limits.NAME_CHARACTERS] if isinstance(part, str) else part for part in loc]
 
 
-def explain(body: bytes, refused: Exception, max_rows: int) -> Errors:
+def explain(body: bytes, max_rows: int) -> Errors:
     """Return the first errors of a refused body, with FastAPI's fields (`loc`, `msg`, `type`).
 
     `loc` is ("body", index of the record, field); `msg` repeats it in words. The input is never
@@ -54,60 +61,95 @@ def explain(body: bytes, refused: Exception, max_rows: int) -> Errors:
         return _whole_body(
             "expected UTF-8 without a byte order mark, got one; send the body without it"
         )
-    where = str(refused).rpartition(" - ")[2][: limits.NAME_CHARACTERS]
-    most_marks = _MARKS_PER_ROW * max(max_rows, _LEAST_ROWS)
-    if any(body.count(mark) > most_marks for mark in b"{[,:"):
+    found: Errors = []
+    rows = 0
+    for piece in pieces(body):
+        try:
+            if len(found) < limits.MAX_ERRORS:
+                rows += len(decode(piece.text))
+            else:
+                rows += count(piece.text)
+        except REFUSED as refused:
+            if len(found) < limits.MAX_ERRORS:
+                found += _of_piece(piece, refused, rows, body)
+            try:
+                rows += count(piece.text)
+            except REFUSED:
+                # What is no list of objects has no more rows to count.
+                break
+        if rows > max_rows:
+            raise too_many_rows(max_rows)
+    return found[: limits.MAX_ERRORS] or _whole_body("expected a list of records in JSON")
+
+
+def _of_piece(piece: Piece, refused: Exception, first_row: int, body: bytes) -> Errors:
+    if piece.endless:
+        if isinstance(refused, msgspec.ValidationError):
+            return _stopped(refused, first_row, _WRONG)
         return _whole_body(
-            f"expected at most {max_rows} rows, got more than they can hold; first error: {where}"
+            f"expected a list of records of at most {limits.RECORD_BYTES} bytes each, "
+            f"got something else after byte {piece.start}"
         )
     try:
-        parsed = from_json(body)
+        parsed = from_json(piece.text)
     except ValueError:
-        # Pydantic says where the JSON is malformed.
-        parsed = None
-    is_list = isinstance(parsed, list)
-    found = _of_records(parsed, max_rows) if is_list else _of(_PASSENGERS, body)
-    if is_list and not found:
-        found = _unsound(parsed, FEATURES)
+        if isinstance(refused, msgspec.ValidationError) and len(piece.text) < len(body):
+            # The JSON may be sound, and cut within a record that has objects in its fields.
+            return _stopped(refused, first_row, _WRONG)
+        return [_moved(error, piece, body) for error in _of(_PASSENGERS, piece.text)]
+    if not isinstance(parsed, list):
+        return _of(_PASSENGERS, piece.text)
     # If a field is given twice, Pydantic checks the last value and the decoder each.
-    return found or _whole_body(
-        f"a field is given more than once, and one of its values is wrong: {where}. "
-        "Give each field once"
-    )
+    return _of_records(parsed, first_row) or _stopped(refused, first_row, _TWICE)
 
 
-def _of_records(records: list[Any], max_rows: int) -> Errors:
-    if len(records) > max_rows:
-        raise too_many_rows(len(records), max_rows)
+def _stopped(refused: Exception, first_row: int, message: str) -> Errors:
+    """Return an error with the place where the decoder stopped."""
+    place = _PLACE.search(str(refused))
+    if place is None:
+        return _whole_body("expected a list of records, got something else")
+    where: list[str | int] = [first_row + int(place[1]), *filter(None, [place[2]])]
+    return [_worded(where, message, "value_error")]
+
+
+def _of_records(records: list[Any], first_row: int) -> Errors:
     found: Errors = []
-    for row, record in enumerate(records):
+    sound: list[tuple[int, dict[str, Any]]] = []
+    for row, record in enumerate(records, first_row):
         try:
             _PASSENGER.validate_python(record)
+            sound.append((row, record))
         except ValidationError:
             # Validated again as JSON, so that the words are the same for any record.
             json = to_json(_first_fields(record), inf_nan_mode="constants")
             found += _of(_PASSENGER, json, row)
             if len(found) >= limits.MAX_ERRORS:
                 break
+    found += _unsound(sound, FEATURES)
+    found.sort(key=_row)
     return found[: limits.MAX_ERRORS]
 
 
-def _unsound(records: Sequence[Mapping[str, Any]], features: Sequence[Feature]) -> Errors:
-    """Return the errors that Pydantic does not find and `Feature` does.
+def _row(error: dict[str, object]) -> int:
+    loc = error["loc"]
+    assert isinstance(loc, list)
+    return int(loc[1])
+
+
+def _unsound(records: Sequence[tuple[int, dict[str, Any]]], features: Sequence[Feature]) -> Errors:
+    """Return the errors that Pydantic does not find and `Feature` does, in records with their rows.
 
     To Pydantic 2.9999999999 is whole, and a number without bounds may be larger than float32 holds.
     """
-    found: list[tuple[int, Feature, float]] = []
+    found: Errors = []
     for feature in features:
         if feature.kind == "number":
-            values = np.array([record.get(feature.name) for record in records], np.float64)
+            values = np.array([record.get(feature.name) for _, record in records], np.float64)
             wrong = np.flatnonzero(~(feature.sound(values) | feature.is_missing(values)))
-            found += [(int(row), feature, values[row]) for row in wrong[: limits.MAX_ERRORS]]
-    found.sort(key=lambda error: error[0])
-    return [
-        _worded([row, feature.name], _TOO_LARGE, "multiple_of" if value % 1 else "finite_number")
-        for row, feature, value in found[: limits.MAX_ERRORS]
-    ]
+            for index in wrong[: limits.MAX_ERRORS]:
+                kind = "multiple_of" if values[index] % 1 else "finite_number"
+                found.append(_worded([records[index][0], feature.name], _TOO_LARGE, kind))
+    return found
 
 
 def _first_fields(record: Any) -> Any:
@@ -128,6 +170,20 @@ def _of(adapter: TypeAdapter[Any], body: bytes, *row: int) -> Errors:
         errors = error.errors(include_input=False, include_url=False, include_context=False)
         return [_worded([*row, *found["loc"]], found["msg"], found["type"]) for found in errors]
     return []
+
+
+def _moved(error: dict[str, object], piece: Piece, body: bytes) -> dict[str, object]:
+    """Return an error about the text of a piece, with its place in the body."""
+
+    def move(found: re.Match[str]) -> str:
+        line, column = int(found[1]), int(found[2])
+        if piece.start and line == 1:
+            # The text has a bracket before it.
+            column += piece.start - body.rfind(b"\n", 0, piece.start) - 2
+        line += body.count(b"\n", 0, piece.start)
+        return f"line {line} column {column}"
+
+    return error | {"msg": _LINE_AND_COLUMN.sub(move, str(error["msg"]))}
 
 
 def _whole_body(message: str) -> Errors:

@@ -8,7 +8,9 @@ import msgspec
 import orjson
 from numpy.typing import NDArray
 
-from api.serving.predictor import Predicted
+from api import limits
+from api.serving.predictor import Predicted, too_many_rows
+from api.v2.outline import Cut, outlined
 from api.v2.tensors import DATATYPES, Reader, Tensor, bad
 from shared.errors import BadTensors
 from shared.schema.columns import Columns, missing_column
@@ -39,19 +41,46 @@ EXAMPLE = {
 """An inference request for the API's documentation."""
 
 
+# null is absent, as MLServer's client writes what it leaves out. Parameters that are not named here
+# are skipped: as Python objects they would take 30 times the memory of their JSON.
+
+
+class _OutputParameters(msgspec.Struct):
+    binary_data: Any = None
+    classification: Any = None
+
+
 class _Output(msgspec.Struct):
     name: str
-    parameters: dict[str, Any] = {}
+    parameters: _OutputParameters | None = None
+
+
+class _RequestParameters(msgspec.Struct):
+    binary_data_output: Any = None
 
 
 class _Request(msgspec.Struct):
     inputs: list[Tensor]
-    outputs: list[_Output] = []
-    id: str = ""
-    parameters: dict[str, Any] = {}
+    outputs: list[_Output] | None = None
+    id: str | None = None
+    parameters: _RequestParameters | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
+class Message:
+    """An inference request of which no tensor has been read yet."""
+
+    request: _Request
+    cut: Cut
+    binary: memoryview
+
+    @property
+    def rows(self) -> int:
+        """Return the most rows that a tensor claims to have."""
+        return max([tensor.shape[0] for tensor in self.request.inputs if tensor.shape], default=0)
+
+
+@dataclass(slots=True)
 class Question:
     """An inference request that has been read and checked."""
 
@@ -64,13 +93,30 @@ class Question:
 READERS = {feature.name: Reader(feature) for feature in FEATURES}
 
 
-def read(
+def opened(
     body: bytes,
     header_length: str | None,
     max_rows: int,
     readers: Mapping[str, Reader] = READERS,
-) -> Question:
-    """Read a request's body and the value of its `HEADER_LENGTH` into columns.
+) -> Message:
+    """Read a request's body, with the value of its `HEADER_LENGTH`, up to the tensors' data.
+
+    Raises:
+        BadTensors: the JSON is not an inference request.
+    """
+    length = len(body) if header_length is None else _length(header_length, len(body))
+    text, cut = body[:length], Cut()
+    if length > limits.INLINE_BYTES:
+        text, cut = outlined(text, len(readers), max_rows)
+    try:
+        request = _decode_request(text)
+    except REFUSED as error:
+        raise BadTensors(f"the body is not an inference request: {error}") from error
+    return Message(request, cut, memoryview(body)[length:])
+
+
+def read(message: Message, max_rows: int, readers: Mapping[str, Reader] = READERS) -> Question:
+    """Read the tensors of a request into columns.
 
     A missing number is NaN, or null in JSON; a missing category is "", or null in JSON. A tensor
     that is left out is missing in every row, unless the record requires it.
@@ -79,38 +125,32 @@ def read(
         BadTensors: a tensor is wrong; the message names the tensor, the row and the reason.
         TooManyRows: a tensor has, or claims to have, more than `max_rows`.
     """
-    length = len(body) if header_length is None else _length(header_length, len(body))
-    try:
-        request = _decode_request(body[:length])
-    except REFUSED as error:
-        raise BadTensors(f"the body is not an inference request: {error}") from error
-    binary = memoryview(body)[length:]
+    binary = message.binary
+    cut = {**message.cut}
     columns: dict[str, NDArray[Any]] = {}
-    for tensor in request.inputs:
+    for tensor in message.request.inputs:
         reader = _reader(tensor, readers, columns)
-        reader.check_rows(tensor, max_rows)
-        size = tensor.parameters.get("binary_data_size")
-        if size is None:
-            values = reader.from_json(tensor)
+        if tensor.shape and tensor.shape[0] > max_rows:
+            # A client can write a number of any length.
+            raise too_many_rows(max_rows, min(tensor.shape[0], 2**63))
+        parameters = tensor.parameters
+        if parameters is None or parameters.binary_data_size is None:
+            data = bytes(tensor.data)
+            values = reader.from_json(tensor, cut.pop(data, data), max_rows)
         else:
-            if type(size) is not int or not 0 <= size <= len(binary):
-                raise bad(
-                    tensor,
-                    f"expected binary_data_size to be a whole number of at most {len(binary)}, "
-                    "the bytes that the body still holds",
-                )
+            size = _size(tensor, parameters.binary_data_size, len(binary))
             values, binary = reader.from_binary(tensor, binary[:size]), binary[size:]
-        if tensor.shape not in ([len(values)], [len(values), 1]):
-            shape = str(tensor.shape[:4])[:80]
-            rows = len(values)
-            raise bad(tensor, f"expected shape [{rows}] or [{rows}, 1] for its data, got {shape}")
+        tensor.check_shape(len(values))
         columns[tensor.name] = values.reshape(-1, 1)
+    if cut:
+        raise BadTensors("expected lists called data in inputs alone, and one in each")
     if binary:
         raise BadTensors(
             "expected the body to end with the data of the last tensor, "
             f"got {len(binary)} more bytes; check each binary_data_size"
         )
-    return Question(_complete(columns, readers), _wanted(request), request.id)
+    request = message.request
+    return Question(_complete(columns, readers), _wanted(request), request.id or "")
 
 
 def written(predicted: Predicted, question: Question) -> tuple[bytes, int | None]:
@@ -160,6 +200,17 @@ def _length(header: str, size: int) -> int:
     return int(header)
 
 
+def _size(tensor: Tensor, size: object, most: int) -> int:
+    """Return the length of a tensor's binary data. Raises BadTensors if it is not one."""
+    if type(size) is not int or not 0 <= size <= most:
+        raise bad(
+            tensor,
+            f"expected binary_data_size to be a whole number of at most {most}, "
+            "the bytes that the body still holds",
+        )
+    return size
+
+
 def _reader(tensor: Tensor, readers: Mapping[str, Reader], seen: Columns) -> Reader:
     reader = readers.get(tensor.name)
     if reader is None:
@@ -187,15 +238,16 @@ def _complete(columns: dict[str, NDArray[Any]], readers: Mapping[str, Reader]) -
 
 
 def _wanted(request: _Request) -> dict[str, bool]:
-    binary = bool(request.parameters.get("binary_data_output", False))
+    binary = bool(request.parameters and request.parameters.binary_data_output)
     known = [output["name"] for output in OUTPUTS]
-    for output in request.outputs:
+    wanted: dict[str, bool] = {}
+    for output in request.outputs or ():
         if output.name not in known:
             raise BadTensors(
                 f"output {output.name[:80]}: unknown output; the outputs are {', '.join(known)}"
             )
-        if "classification" in output.parameters:
+        asked = output.parameters or _OutputParameters()
+        if asked.classification is not None:
             raise BadTensors(f"output {output.name}: the classification extension is not supported")
-    if not request.outputs:
-        return dict.fromkeys(known, binary)
-    return {o.name: bool(o.parameters.get("binary_data", binary)) for o in request.outputs}
+        wanted[output.name] = binary if asked.binary_data is None else bool(asked.binary_data)
+    return wanted or dict.fromkeys(known, binary)

@@ -1,5 +1,6 @@
 """The routes of the Open Inference Protocol v2 (REST), for clients that already speak it."""
 
+import math
 from collections.abc import Callable
 from typing import Annotated
 
@@ -8,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 
 from api import limits
 from api.dependencies import HolderDep, State
+from api.http.errors import refusal
 from api.http.responses import BytesResponse, refuse_encoded
 from api.schemas.documented import BAD_TENSORS, BODY_V2, BUSY_V2, NO_MODEL_V2, NOT_SERVED, PREDICTED
 from api.schemas.open_inference import (
@@ -22,8 +24,19 @@ from api.schemas.open_inference import (
 from api.schemas.parameters import VersionName
 from api.serving.predictor import predict
 from api.serving.served_model import ServedModel, served_model
-from api.v2.messages import EXAMPLE, HEADER_LENGTH, INPUTS, MODEL_NAME, OUTPUTS, read, written
-from shared.errors import BadTensors, ModelNotFound
+from api.v2.messages import (
+    EXAMPLE,
+    HEADER_LENGTH,
+    INPUTS,
+    MODEL_NAME,
+    OUTPUTS,
+    Question,
+    opened,
+    read,
+    written,
+)
+from shared.errors import BadTensors, LifeboatError, ModelNotFound
+from shared.schema.features import FEATURES
 
 _TENSOR = {
     "type": "object",
@@ -32,8 +45,8 @@ _TENSOR = {
         "name": {"enum": [tensor["name"] for tensor in INPUTS]},
         "shape": {"type": "array", "items": {"type": "integer"}},
         "datatype": {"type": "string"},
-        "parameters": {"type": "object"},
-        "data": {"type": "array", "items": {"type": ["number", "string", "null"]}},
+        "parameters": {"type": ["object", "null"]},
+        "data": {"type": ["array", "null"], "items": {"type": ["number", "string", "null"]}},
     },
 }
 _BODY = {
@@ -44,17 +57,17 @@ _BODY = {
                 "type": "object",
                 "required": ["inputs"],
                 "properties": {
-                    "id": {"type": "string"},
-                    "parameters": {"type": "object"},
+                    "id": {"type": ["string", "null"]},
+                    "parameters": {"type": ["object", "null"]},
                     "inputs": {"type": "array", "items": _TENSOR},
                     "outputs": {
-                        "type": "array",
+                        "type": ["array", "null"],
                         "items": {
                             "type": "object",
                             "required": ["name"],
                             "properties": {
                                 "name": {"enum": [tensor["name"] for tensor in OUTPUTS]},
-                                "parameters": {"type": "object"},
+                                "parameters": {"type": ["object", "null"]},
                             },
                         },
                     },
@@ -150,17 +163,38 @@ async def _inferred(request: Request, served: ServedModel) -> Response:
     body: bytes = request.scope["body"]
     state: State = request.scope["state"]
     asked = (body, request.headers.get(HEADER_LENGTH), state["settings"].max_rows, served)
-    try:
-        if len(body) <= limits.INLINE_BYTES:
-            return _infer(*asked)
-        return await to_thread.run_sync(_infer, *asked, limiter=state["predict_limiter"])
-    except BadTensors:
+    outcome = None
+    if len(body) <= limits.INLINE_BYTES:
+        outcome = _infer(*asked, most_values=limits.INLINE_VALUES)
+    if outcome is None:
+        outcome = await to_thread.run_sync(_infer, *asked, limiter=state["predict_limiter"])
+        assert outcome is not None
+    if isinstance(outcome, BadTensors):
         refuse_encoded(request)
-        raise
+    return refusal(request, outcome) if isinstance(outcome, LifeboatError) else outcome
 
 
-def _infer(body: bytes, header_length: str | None, max_rows: int, served: ServedModel) -> Response:
-    question = read(body, header_length, max_rows)
+def _infer(
+    body: bytes,
+    header_length: str | None,
+    max_rows: int,
+    served: ServedModel,
+    most_values: float = math.inf,
+) -> Response | LifeboatError | None:
+    """Predict, unless there are more values than `most_values`: then None.
+
+    What is wrong with the request is returned, never raised: this runs in a thread.
+    """
+    try:
+        message = opened(body, header_length, max_rows)
+        if message.rows * len(FEATURES) > most_values:
+            return None
+        return _answered(read(message, max_rows), served)
+    except LifeboatError as error:
+        return error.with_traceback(None)
+
+
+def _answered(question: Question, served: ServedModel) -> Response:
     answer, json_length = written(predict(question.columns, served), question)
     version = (b"x-model-version", served.version.encode())
     if json_length is None:

@@ -16,8 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from api.limits import MAX_ERRORS
 from api.serving.refusals import explain
-from api.v2.messages import EXAMPLE, read
-from shared.errors import BadTensors
+from api.v2.messages import EXAMPLE, opened, read
+from shared.errors import BadTensors, TooManyRows
 from shared.schema.columns import to_columns
 from shared.schema.decoder import REFUSED, decode
 from shared.schema.features import FEATURES
@@ -91,8 +91,8 @@ def check_records(body: bytes) -> None:
         theirs = None
     try:
         ours = decode(body)
-    except REFUSED as error:
-        explained = explain(body, error, _MANY)
+    except REFUSED:
+        explained = explain(body, _MANY)
         assert 1 <= len(explained) <= MAX_ERRORS
         json.dumps(explained, allow_nan=False).encode()
         assert theirs is None or _has_a_name_twice(body)
@@ -107,8 +107,8 @@ def check_records(body: bytes) -> None:
 def check_tensors(body: bytes, header_length: str | None) -> None:
     """Columns that are taken hold what a list of records could have said."""
     try:
-        columns = read(body, header_length, _MANY).columns
-    except BadTensors as error:
+        columns = read(opened(body, header_length, _MANY), _MANY).columns
+    except (BadTensors, TooManyRows) as error:
         str(error).encode()
         return
     assert list(columns) and {*columns} == {feature.name for feature in FEATURES}

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from api.serving.predictor import Predicted
-from api.v2.messages import read, written
+from api.v2.messages import opened, read, written
 from benchmarks import tensors
 
 TABLE = pd.DataFrame({"Sex": ["male", "female"], "Age": [22.0, 0.5]})
@@ -14,7 +14,7 @@ TABLE = pd.DataFrame({"Sex": ["male", "female"], "Age": [22.0, 0.5]})
 @pytest.mark.parametrize("binary", [False, True])
 def test_a_table_is_read_as_it_was_written(binary: bool) -> None:
     body, headers = tensors.encode(TABLE, binary=binary)
-    columns = read(body, headers.get(tensors.HEADER_LENGTH), 10_000).columns
+    columns = read(opened(body, headers.get(tensors.HEADER_LENGTH), 10_000), 10_000).columns
     assert columns["Sex"].ravel().tolist() == ["male", "female"]
     assert columns["Age"].ravel().tolist() == [22.0, 0.5]
 
@@ -22,7 +22,7 @@ def test_a_table_is_read_as_it_was_written(binary: bool) -> None:
 @pytest.mark.parametrize("binary", [False, True])
 def test_an_output_is_read_as_the_server_wrote_it(binary: bool) -> None:
     body, headers = tensors.encode(TABLE, binary=binary)
-    question = read(body, headers.get(tensors.HEADER_LENGTH), 10_000)
+    question = read(opened(body, headers.get(tensors.HEADER_LENGTH), 10_000), 10_000)
     predicted = Predicted("v", np.array([0, 1]), np.array([0.25, 0.75], np.float32))
     answer, json_length = written(predicted, question)
     length = {} if json_length is None else {tensors.HEADER_LENGTH: str(json_length)}

@@ -12,9 +12,9 @@ MAX_ROWS = 10_000
 
 
 def errors(body: bytes) -> list[dict[str, Any]]:
-    with pytest.raises(REFUSED) as refused:
+    with pytest.raises(REFUSED):
         decode(body)
-    explained = explain(body, refused.value, MAX_ROWS)
+    explained = explain(body, MAX_ROWS)
     # As it is sent: every error can be written as JSON.
     sent: list[dict[str, Any]] = json.loads(json.dumps(explained, allow_nan=False).encode())
     return sent
@@ -102,8 +102,8 @@ def test_the_answer_does_not_grow_with_the_name_of_an_unknown_field() -> None:
 
 def test_a_field_that_is_given_twice_and_wrong_once_is_named() -> None:
     (error,) = errors(b'[{"Sex": "secret", "Sex": "female"}]')
-    assert error["loc"] == ["body"]
-    assert "more than once" in error["msg"] and "$[0].Sex" in error["msg"]
+    assert error["loc"] == ["body", 0, "Sex"]
+    assert error["msg"].startswith("passenger 0, Sex: the field is given more than once")
     assert "secret" not in error["msg"]
 
 
@@ -126,6 +126,6 @@ def test_the_first_twenty_of_these_are_reported_in_the_order_of_the_records() ->
 def test_a_number_without_bounds_is_refused_where_float32_cannot_hold_it() -> None:
     mass = Feature(name="mass", kind="number", required=False)
     records: list[dict[str, Any]] = [{"mass": 3.4e38}, {"mass": None}, {"mass": -1e39}, {}]
-    (error,) = _unsound(records, [mass])
+    (error,) = _unsound([*enumerate(records)], [mass])
     assert (error["loc"], error["type"]) == (["body", 2, "mass"], "finite_number")
     assert "float32" in str(error["msg"])

@@ -214,6 +214,46 @@ def test_what_is_not_known_of_parameters_is_passed_over(client: TestClient) -> N
     assert answer.status_code == 200
 
 
+@pytest.mark.parametrize(
+    "nulls",
+    [
+        {"id": None, "parameters": None},
+        {"outputs": None},
+        {"outputs": [{"name": "label", "parameters": None}, {"name": "probabilities"}]},
+        {"parameters": {"binary_data_output": None}},
+        {
+            "outputs": [
+                {"name": "label", "parameters": {"binary_data": None, "classification": None}},
+                {"name": "probabilities", "parameters": {}},
+            ]
+        },
+    ],
+)
+@pytest.mark.parametrize("given", [None, {"binary_data_size": None}])
+def test_null_is_absent_as_mlservers_client_writes_it(
+    client: TestClient, nulls: dict[str, Any], given: dict[str, Any] | None
+) -> None:
+    answer = infer(client, SEX[0] | {"parameters": given}, **nulls)
+    assert outputs(answer) == outputs(infer(client, SEX[0]))
+    assert "id" not in answer.json()
+
+
+def test_data_that_is_null_is_absent(client: TestClient) -> None:
+    assert "got neither" in refused(infer(client, SEX[0] | {"data": None}))
+    body, length = with_binary(SEX)
+    head = body[: int(length)].replace(b'"parameters"', b'"data": null, "parameters"')
+    header = {"Inference-Header-Content-Length": str(len(head))}
+    answer = client.post(INFER, content=head + body[int(length) :], headers=header)
+    assert outputs(answer) == outputs(infer(client, SEX[0]))
+
+
+@pytest.mark.parametrize("name", ["inputs", "name", "shape", "datatype"])
+def test_what_is_needed_cannot_be_null(client: TestClient, name: str) -> None:
+    changes = {name: None}
+    body = {"inputs": [SEX[0] | changes]} | (changes if name == "inputs" else {})
+    assert "not an inference request" in refused(client.post(INFER, json=body))
+
+
 # --- refusals ------------------------------------------------------------------------------------
 
 
@@ -253,6 +293,8 @@ def test_what_is_required_must_not_be_missing(client: TestClient, data: list[Any
     [
         ("Age", struct.pack("<2f", 30, 121), "row 1: expected a number at least 0"),
         ("Age", struct.pack("<2f", float("inf"), 30), "row 0: expected a number"),
+        ("Age", b"\0" * 8_000_000, "expected shape [2000000] or"),
+        ("Embarked", b"\0" * 8_000_000, "at most 10 bytes for the rows of its shape"),
         (
             "Age",
             b"\0" * 7,
