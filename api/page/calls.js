@@ -3,6 +3,12 @@
 const KEY = "lifeboat-api-key";
 /** A server that was frozen or unplugged never ends its connections. */
 const TIMEOUT_MS = 60_000;
+const NEEDED = "This call needs the API key of this installation.";
+
+/** The dialog that is open. */
+let asking = null;
+/** Whether a person closed the dialog without a key. */
+let declined = false;
 
 export class Refusal extends Error {
   /** @param {number} status 0 if the server did not answer */
@@ -25,37 +31,50 @@ function withoutPlace({ loc, msg }) {
 
 /**
  * @param {string} method
- * @param {string} path
+ * @param {string} path as in the OpenAPI document
  * @param {{body?: unknown, signal?: AbortSignal, okay?: number[]}} [options] `okay`: statuses beside 2xx that count as answers
  * @returns {Promise<any>} the JSON of the answer
  */
 export async function call(method, path, { body, signal, okay = [] } = {}) {
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const response = await request(method, path, { body, okay, signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]) });
+  // An answer may break off, too.
+  const text = await response.text().catch((error) => lost(error, signal));
+  const answer = parsed(text);
+  if (answer === null) throw new Refusal(response.status, `the answer of ${method} ${path} is not JSON`, 2);
+  return answer;
+}
+
+/**
+ * Sends a request, with the API key once there is one. The path is taken from where the page is: a proxy may have put it below another.
+ * @returns {Promise<Response>} an answer that is a success
+ */
+export async function request(method, path, { body, signal, okay = [] } = {}) {
   for (;;) {
     const key = sessionStorage.getItem(KEY);
     const headers = { "X-Requested-By": "page" };
-    if (key !== null && method !== "GET") headers["X-API-Key"] = key;
+    if (key !== null) headers["X-API-Key"] = key;
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    let response, text;
-    try {
-      const timeout = AbortSignal.timeout(TIMEOUT_MS);
-      const ends = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
-      response = await fetch(path, { method, headers, signal: ends, body: body === undefined ? undefined : JSON.stringify(body) });
-      // An answer may break off, too.
-      text = await response.text();
-    } catch (error) {
-      if (signal?.aborted) throw error;
-      throw new Refusal(0, "the server does not answer", 2);
+    const content = body === undefined ? undefined : JSON.stringify(body);
+    const response = await fetch(`.${path}`, { method, headers, signal, body: content }).catch((error) => lost(error, signal));
+    if (response.ok || okay.includes(response.status)) return response;
+    const text = await response.text().catch((error) => lost(error, signal));
+    const detail = parsed(text)?.detail ?? `status ${response.status}`;
+    if ([401, 403].includes(response.status)) {
+      // Another call may have got a key meanwhile.
+      if (sessionStorage.getItem(KEY) !== key) continue;
+      // What the page asks by itself does not open the dialog again that a person has closed.
+      const asks = method !== "GET" || !declined;
+      if (asks && (await askForKey(response.status === 401 ? NEEDED : `Not accepted: ${detail}.`))) continue;
     }
-    const answer = parsed(text);
-    if (response.ok || okay.includes(response.status)) {
-      if (answer === null) throw new Refusal(response.status, `the answer of ${method} ${path} is not JSON`, 2);
-      return answer;
-    }
-    const refused = [401, 403].includes(response.status);
-    if (refused && (await askForKey(response.status, answer?.detail))) continue;
-    const detail = answer?.detail ?? `status ${response.status}`;
     throw new Refusal(response.status, detail, secondsOf(response.headers.get("Retry-After")));
   }
+}
+
+/** Throws for a request that got no whole answer. */
+function lost(error, signal) {
+  if (signal?.aborted && signal.reason?.name !== "TimeoutError") throw error;
+  throw new Refusal(0, "the server does not answer", 2);
 }
 
 function parsed(text) {
@@ -72,10 +91,15 @@ function secondsOf(header) {
   return Math.max(seconds || 1, 1);
 }
 
-async function askForKey(status, detail) {
+/** Resolves to whether there is a new key. Calls that need it at the same time share the dialog. */
+function askForKey(reason) {
+  asking ??= answerOfDialog(reason).finally(() => (asking = null));
+  return asking;
+}
+
+async function answerOfDialog(reason) {
   const dialog = document.getElementById("key-dialog");
   const field = document.getElementById("key-field");
-  const reason = status === 401 ? "This change needs the API key of this installation." : `Not accepted: ${detail}.`;
   document.getElementById("key-reason").textContent = reason;
   field.value = "";
   dialog.returnValue = "cancel";
@@ -86,15 +110,19 @@ async function askForKey(status, detail) {
   if (given) sessionStorage.setItem(KEY, field.value.replace(/[^\x20-\x7e\xa0-\xff]/g, ""));
   else sessionStorage.removeItem(KEY);
   field.value = "";
+  declined = !given;
   showWhetherKeyIsKept();
   return given;
 }
 
 export function showWhetherKeyIsKept() {
-  const button = document.getElementById("forget-key");
-  button.hidden = sessionStorage.getItem(KEY) === null;
-  button.onclick = () => {
+  const forget = document.getElementById("forget-key");
+  const enter = document.getElementById("enter-key");
+  forget.hidden = sessionStorage.getItem(KEY) === null;
+  enter.hidden = !declined;
+  forget.onclick = () => {
     sessionStorage.removeItem(KEY);
-    button.hidden = true;
+    forget.hidden = true;
   };
+  enter.onclick = () => askForKey(NEEDED);
 }

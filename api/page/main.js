@@ -3,6 +3,7 @@ import { call, showWhetherKeyIsKept } from "./calls.js";
 import { badge, element, notice, renew } from "./elements.js";
 import * as models from "./models.js";
 import * as predict from "./predict.js";
+import { rounds } from "./rounds.js";
 import { ago } from "./times.js";
 import * as train from "./train.js";
 
@@ -66,5 +67,5 @@ function made(version) {
 
 showWhetherKeyIsKept();
 window.addEventListener("hashchange", open);
-setInterval(() => document.visibilityState === "visible" && look(), LOOK_MS);
+rounds(look, LOOK_MS);
 await Promise.all([open(), look()]);

@@ -1,7 +1,8 @@
 // The section Models: the versions and their metrics, what each API process serves, and the choice of another version.
-import { call } from "./calls.js";
+import { call, request } from "./calls.js";
 import { badge, confirmed, element, notice, renew, table } from "./elements.js";
 import { comparison, METRICS, score } from "./metrics.js";
+import { rounds } from "./rounds.js";
 import { ago, time } from "./times.js";
 import { trend } from "./trend.js";
 
@@ -40,8 +41,7 @@ export async function show(section, chosen) {
     renew(processes, element("h2", {}, "API processes"), await processTable());
   };
   await lookSafely();
-  const timer = setInterval(() => document.visibilityState === "visible" && lookSafely(), LOOK_MS);
-  return () => clearInterval(timer);
+  return rounds(lookSafely, LOOK_MS);
 }
 
 function overview(versions, serving, selected) {
@@ -73,18 +73,24 @@ async function detailsOf(name, versions, serving) {
     return element("div.card", {}, element("h2", {}, name), notice(`The version cannot be shown: ${refusal.message}.`, "bad"));
   }
   const others = versions.map((version) => version.model_version).filter((other) => other !== name);
-  const place = element("div", {}, plots([manifest]));
+  const place = element("div", {}, await plots([manifest]));
   const problem = element("div", {});
   const compare = element("select", { id: "compare" }, element("option", { value: "" }, "nothing"),
     ...others.map((other) => element("option", { value: other }, other === serving ? `${other} (served)` : other)));
   compare.addEventListener("change", async () => {
-    if (compare.value === "") return place.replaceChildren(plots([manifest]));
+    const against = compare.value;
+    let shown;
     try {
-      const other = await call("GET", `/models/${compare.value}`);
-      place.replaceChildren(comparison([name, manifest.metrics], [other.model_version, other.metrics]), plots([manifest, other]));
+      if (against === "") shown = [await plots([manifest])];
+      else {
+        const other = await call("GET", `/models/${against}`);
+        shown = [comparison([name, manifest.metrics], [other.model_version, other.metrics]), await plots([manifest, other])];
+      }
     } catch (refusal) {
-      place.replaceChildren(notice(`${compare.value} cannot be compared: ${refusal.message}.`, "bad"));
+      shown = [notice(`${against} cannot be compared: ${refusal.message}.`, "bad")];
     }
+    // Another one may have been chosen meanwhile.
+    if (against === compare.value) place.replaceChildren(...shown);
   });
   const serve = name === serving
     ? element("span.served-now", {}, badge("served"), " This version answers now.")
@@ -124,13 +130,23 @@ function facts(manifest) {
 }
 
 /** Makes the plots of one version, or of two versions side by side. */
-function plots(manifests) {
-  const figures = PLOTS.flatMap(([plot, caption, alt]) => manifests.filter((manifest) => `plot-${plot}.svg` in manifest.files).map((manifest) =>
+async function plots(manifests) {
+  const figures = PLOTS.flatMap(([plot, caption, alt]) => manifests.filter((manifest) => `plot-${plot}.svg` in manifest.files).map(async (manifest) =>
     element("figure", {},
-      element("img", { src: `/models/${manifest.model_version}/plots/${plot}`, alt: `${alt}, for version ${manifest.model_version}`, loading: "lazy", width: 360, height: 300 }),
+      await image(`/models/${manifest.model_version}/plots/${plot}`, `${alt}, for version ${manifest.model_version}`),
       element("figcaption", {}, caption, manifests.length > 1 ? element("small", {}, manifest.model_version) : null))));
   if (figures.length === 0) return element("p.hint", {}, "This version has no plots: it was made before Lifeboat drew any.");
-  return element("div", { class: manifests.length > 1 ? "plots pairs" : "plots" }, ...figures);
+  return element("div", { class: manifests.length > 1 ? "plots pairs" : "plots" }, ...(await Promise.all(figures)));
+}
+
+/** Makes an image of a drawing that may need the API key, which an address in an image cannot carry. */
+async function image(path, alt) {
+  try {
+    const drawing = await (await request("GET", path)).text();
+    return element("img", { src: `data:image/svg+xml,${encodeURIComponent(drawing)}`, alt, width: 360, height: 300 });
+  } catch (refusal) {
+    return notice(`The plot cannot be shown: ${refusal.message}.`, "bad");
+  }
 }
 
 async function processTable() {

@@ -1,6 +1,7 @@
 // The current run: its stages, live from the event stream, and its result.
 import { call } from "./calls.js";
 import { badge, confirmed, element, notice } from "./elements.js";
+import { events } from "./events.js";
 import { comparison } from "./metrics.js";
 import { lasted } from "./times.js";
 
@@ -29,11 +30,9 @@ export function follow(job, place, stages, ended) {
     element("ol.steps", {}, ...steps), element("div.buttons", {}, cancel), problem, outcome);
 
   let latest = job;
-  let source = null;
-  let timer = null;
+  const running = new AbortController();
   const stop = () => {
-    source?.close();
-    clearTimeout(timer);
+    running.abort();
     clearInterval(ticking);
   };
   const tick = () => (clock.textContent = lasted(latest.started_at ?? latest.created_at, latest.finished_at));
@@ -57,25 +56,21 @@ export function follow(job, place, stages, ended) {
     outcome.replaceChildren(...(await told(next)));
     ended();
   };
-  const listen = () => {
-    source = new EventSource(`/jobs/${job.job_id}/events`);
-    source.onmessage = (event) => update(JSON.parse(event.data));
-    source.onerror = () => {
-      // The browser connects again by itself, except after an answer such as 503.
-      if (source.readyState !== EventSource.CLOSED) return;
-      timer = setTimeout(async () => {
-        try {
-          await update(await call("GET", `/jobs/${job.job_id}`));
-          if (!hasEnded(latest)) listen();
-        } catch (refusal) {
-          if (refusal.status === 404) {
-            stop();
-            place.replaceChildren(notice("The run is no longer known: the job store was emptied.", "bad"));
-            ended();
-          } else source.onerror();
+  const listen = async () => {
+    while (!running.signal.aborted) {
+      try {
+        for await (const next of events(`/jobs/${job.job_id}/events`, running.signal)) await update(next);
+        // The stream of an API process that stops ends, too.
+        if (!hasEnded(latest)) await update(await call("GET", `/jobs/${job.job_id}`, { signal: running.signal }));
+      } catch (refusal) {
+        if (refusal.status === 404) {
+          stop();
+          place.replaceChildren(notice("The run is no longer known: the job store was emptied.", "bad"));
+          ended();
         }
-      }, AGAIN_MS);
-    };
+      }
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    }
   };
   update(job);
   if (!hasEnded(job)) listen();

@@ -1,6 +1,7 @@
 // The section Train: starts a run, follows the current one, and lists the past ones.
 import { call } from "./calls.js";
 import { badge, element, notice, renew, table } from "./elements.js";
+import { rounds } from "./rounds.js";
 import { follow, hasEnded } from "./run.js";
 import { stages } from "./schema.js";
 import { lasted, time } from "./times.js";
@@ -64,9 +65,9 @@ export async function show(section) {
     await look();
   });
   await look();
-  const timer = setInterval(() => document.visibilityState === "visible" && look(), LOOK_MS);
+  const endLooks = rounds(look, LOOK_MS);
   return () => {
-    clearInterval(timer);
+    endLooks();
     stopFollowing();
   };
 }
