@@ -16,6 +16,7 @@ from shared.jobs.attempts import AttemptStore
 from shared.jobs.job import JobResult, JobStatus, Stage
 from shared.jobs.steps import Hold
 from shared.runtime import tracing
+from shared.runtime.redis_outage import Outage
 
 _BEAT_SECONDS = 1.0
 _LEAVE_SECONDS = 2.0
@@ -54,6 +55,7 @@ class Attempt:
         )
         self._ended = threading.Event()
         self._lost = False
+        self._outage = Outage(log, "the run goes on")
         # In a copy of the context, so that its log lines are about this job, too.
         beat = functools.partial(contextvars.copy_context().run, self._beat)
         self._heart = threading.Thread(target=beat, name=f"heart-{job_id}", daemon=True)
@@ -74,8 +76,9 @@ class Attempt:
             answer = self._store.report(self.job_id, self.number, stage, progress)
         except redis.RedisError as error:
             # Redis may be restarting; the training need not wait for it.
-            log.warning("progress is not noted: %s", error)
+            self._outage.note(error)
             return
+        self._outage.end()
         self._heed(answer)
 
     def choose_version(self, proposed: str) -> str:
@@ -129,7 +132,7 @@ class Attempt:
             except redis.RedisError as error:
                 if self._lost or time.monotonic() > self._deadline:
                     raise RunLost(self.job_id) from error
-                log.warning("waiting for Redis: %s", error)
+                self._outage.note(error)
                 time.sleep(_RETRY_SECONDS)
 
     def _beat(self) -> None:
@@ -139,8 +142,9 @@ class Attempt:
                     self._store.end(self.job_id, self.number, JobStatus.FAILED, self._too_long)
                 self._lost = self._store.beat(self.job_id, self.number) is Hold.LOST
             except redis.RedisError as error:
-                log.warning("the heartbeat is not noted: %s", error)
+                self._outage.note(error)
                 continue
+            self._outage.end()
             if self._lost:
                 if not self._ended.wait(_LEAVE_SECONDS):
                     log.warning("the run is lost and computes on; ending the process")

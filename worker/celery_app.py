@@ -1,4 +1,4 @@
-"""The Celery application of the worker: `celery --app worker.celery_app worker`.
+"""The Celery application of the worker, which `python -m worker` starts.
 
 Celery carries messages and runs tasks in a child process. It recovers nothing
 (`shared/jobs/watch.py` does), so every setting that would retry, redeliver or revoke is off.
@@ -11,7 +11,7 @@ from shared.jobs.queue import celery_application
 from shared.refusal import read_settings
 
 settings = read_settings()
-app = celery_application(settings.redis_url_with_password(), amqp="worker.lifecycle:PatientBroker")
+app = celery_application(settings.redis_url_with_password(), amqp="worker.broker:PatientBroker")
 app.conf.update(
     include=["worker.lifecycle", "worker.tasks"],
     # One run at a time, so one child is enough. A child, because a run that is killed for lack of
@@ -37,11 +37,14 @@ app.conf.update(
     # True, the announced default of Celery 6, revokes the running task when Redis restarts.
     worker_cancel_long_running_tasks_on_connection_loss=False,
     # The worker waits for Redis for ever, also at its start: it has nothing to do without it.
+    worker_consumer="worker.broker:PatientConsumer",
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     # Time-outs of reading: without them a half-open connection leaves the worker deaf.
     broker_transport_options={
         **app.conf.broker_transport_options,
+        # Without Celery's note of each message that is not acknowledged: see `task_acks_late`.
+        "ack_emulation": False,
         "socket_timeout": 5.0,
         "socket_connect_timeout": 2.0,
         "socket_keepalive": True,

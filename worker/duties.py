@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 
 import redis
 
@@ -10,9 +11,12 @@ from shared.jobs.store import Origin
 from shared.jobs.watch import JobWatch
 from shared.resources import Resources
 from shared.runtime.background import Background
+from worker.pool import Children, ChildWatch, kill
 
 _RETRY_SECONDS = 1.0
 _HAND_BACK_SECONDS = 0.1
+_LEAVE_SECONDS = 4.0
+"""How long a child may take to leave when the worker is stopped; it takes 3 s if Redis answers."""
 _FIRST_START = "first start"
 
 log = logging.getLogger(__name__)
@@ -21,7 +25,9 @@ log = logging.getLogger(__name__)
 class Duties:
     """The threads of the main process: version key, recovery of jobs, first model, polite stop."""
 
-    def __init__(self, resources: Resources, worker: str) -> None:
+    def __init__(
+        self, resources: Resources, worker: str, child_watch: ChildWatch, children: Children
+    ) -> None:
         """`worker` is the name under which this worker's child claims jobs."""
         self._jobs = resources.jobs
         self._attempts = resources.attempts
@@ -29,11 +35,14 @@ class Duties:
         self._version_key = resources.version_key
         self._models = resources.models
         self._worker = worker
+        self._child_watch = child_watch
+        self._children = children
         self._ended = threading.Event()
         self._background = Background(
             self._mirror_version_key,
             JobWatch(self._jobs, self._queue).watch,
             self._train_first_model,
+            self._watch_child,
             self._hand_back_when_stopped,
         )
 
@@ -90,13 +99,19 @@ class Duties:
             if stop.wait(_RETRY_SECONDS):
                 return
 
+    def _watch_child(self, _: threading.Event) -> None:
+        # Until the end: a child that hangs would hold up a stop, too.
+        self._child_watch.watch(self._children, self._ended)
+
     def _hand_back_when_stopped(self, stop: threading.Event) -> None:
         """Give the run to the next worker when this one is stopped; no death is counted.
 
-        The child learns of it from its next heartbeat, and leaves.
+        The child learns of it from its next heartbeat, and leaves. Without Redis it cannot learn of
+        it: it is killed, and the watchers count a death when Redis is back.
         """
         stop.wait()
         log.info("this worker is being stopped")
+        leave_at = time.monotonic() + _LEAVE_SECONDS
         # Repeatedly, until the end: the child may yet claim a message that it has just been given.
         while not self._ended.wait(_HAND_BACK_SECONDS):
             try:
@@ -106,3 +121,5 @@ class Duties:
                     self._queue.send(job_id)
             except redis.RedisError as error:
                 log.debug("no run is handed back, because Redis does not answer: %s", error)
+            if time.monotonic() > leave_at:
+                kill(self._children())

@@ -1,4 +1,4 @@
-"""What the worker does when its processes start and stop, and how it shows that it is alive.
+"""What the worker does when its processes start and stop.
 
 Celery imports this module in the main process and in the child, and calls its signal handlers.
 """
@@ -6,14 +6,10 @@ Celery imports this module in the main process and in the child, and calls its s
 import logging
 import os
 import signal
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import celery.apps.worker
-import kombu
-from celery.app.amqp import AMQP
+from celery import bootsteps
 from celery.signals import (
     celeryd_init,
     setup_logging,
@@ -29,45 +25,16 @@ from shared.refusal import oddities
 from shared.runtime import tracing
 from shared.runtime.log import configure
 from worker.attempt import worker_name
-from worker.celery_app import settings
+from worker.broker import ALIVE_FILE
+from worker.celery_app import app, settings
 from worker.duties import Duties
+from worker.pool import ChildWatch, children_of, show_that_it_moves
 
 _ALIVE_SECONDS = 1.0
-_ALIVE_FILE = Path(tempfile.gettempdir()) / "lifeboat-worker-alive"
-"""Touched by Celery's event loop; its age is the container's health check. `celery inspect ping`
-would start a Python with all of Celery for each probe."""
-
-_RECONNECT_SECONDS = 2.0
 
 _NICENESS = 10
 
 log = logging.getLogger(__name__)
-
-
-class PatientConnection(kombu.Connection):
-    """A connection that tries again every 2 s while Redis is away, and shows that it is alive.
-
-    Celery has no setting for either: kombu waits 2 s longer after each try, up to 30 s, and the
-    event loop, which touches the file otherwise, stands still meanwhile. A worker that is restarted
-    for being unhealthy would lose the run that computes on, and Redis would be back no sooner.
-    """
-
-    def ensure_connection(
-        self, *args: Any, callback: Callable[[], object] | None = None, **options: Any
-    ) -> Any:
-        def wait() -> None:
-            _ALIVE_FILE.touch()
-            if callback is not None:
-                callback()
-
-        options |= {"callback": wait, "interval_max": _RECONNECT_SECONDS}
-        return super().ensure_connection(*args, **options)
-
-
-class PatientBroker(AMQP):
-    """Celery's access to the broker; AMQP is Celery's word for it, whatever the broker is."""
-
-    Connection = PatientConnection
 
 
 # `celeryd_init` comes before Celery warns of anything, `setup_logging` also in the child.
@@ -87,13 +54,34 @@ def warn_of_odd_variables(**_: Any) -> None:
         log.warning("%s", sentence)
 
 
+class Supervision(bootsteps.StartStopStep):
+    """What the main process needs before its pool starts."""
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        worker.child_watch = ChildWatch()
+        worker.child_watch.announce()
+
+    def start(self, worker: Any) -> None:
+        # Celery's own answer to SIGQUIT waits for the run inside the handler, as long as it takes.
+        signal.signal(signal.SIGQUIT, signal.getsignal(signal.SIGTERM))
+
+
+app.steps["worker"].add(Supervision)
+
+
 @worker_ready.connect
 def start_duties(sender: Any, **_: Any) -> None:
     """Start what the main process looks after, until the worker stops."""
     own = resources.build(settings)
-    duties = Duties(own, worker=worker_name(sender.hostname, os.getpid()))
+    duties = Duties(
+        own,
+        worker=worker_name(sender.hostname, os.getpid()),
+        child_watch=sender.controller.child_watch,
+        children=lambda: children_of(sender.pool),
+    )
     duties.start()
-    sender.timer.call_repeatedly(_ALIVE_SECONDS, _ALIVE_FILE.touch)
+    sender.timer.call_repeatedly(_ALIVE_SECONDS, ALIVE_FILE.touch)
 
     @worker_shutting_down.connect(weak=False)
     def hand_back(**_: Any) -> None:
@@ -114,6 +102,11 @@ def start_tracing(**_: Any) -> None:
 @worker_process_shutdown.connect
 def stop_tracing(**_: Any) -> None:
     tracing.stop()
+
+
+@worker_process_init.connect
+def start_pulse(**_: Any) -> None:
+    show_that_it_moves()
 
 
 @worker_process_init.connect

@@ -16,6 +16,7 @@ from api.http.paths import allowed_methods, route_path
 from api.http.responses import refuse_encoded
 from api.serving.refusals import shortened
 from shared.errors import BodyEncoded, LifeboatError
+from shared.runtime.redis_outage import cause, public_cause
 
 _HEADERS = {
     401: {"WWW-Authenticate": 'Bearer realm="lifeboat"'},
@@ -45,11 +46,11 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 
 async def _answer_redis_error(request: Request, error: Exception) -> Response:
     route = getattr(request.scope.get("route"), "path", "no route")
-    log.warning("%s %s: Redis did not answer: %s", request.method, route, error)
+    log.warning("%s %s: Redis did not answer: %s", request.method, route, cause(error))
     return _answer(
         request,
         503,
-        "Redis does not answer, so jobs and the choice of the model version are out of reach. "
+        f"{public_cause(error)}. So jobs and the choice of the model version are out of reach. "
         "Predictions go on; try again in a moment",
     )
 

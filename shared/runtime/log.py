@@ -65,6 +65,9 @@ def log_config(level: str, shape: str) -> dict[str, Any]:
             # Celery logs every message that it takes; our own line tells the same event.
             "celery.app.trace": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
+            # Celery logs each try to reach Redis; `Outage` says each cause once.
+            "celery.worker.consumer.consumer": {"level": "CRITICAL"},
+            "celery.worker.consumer.connection": {"level": "WARNING"},
             # billiard's logger passes nothing on to the root, and in the worker's child it has a
             # handler with a format of Celery's.
             "multiprocessing": {"handlers": ["stderr"], "level": "ERROR", "propagate": False},

@@ -1,7 +1,7 @@
 """Every Redis key, named and explained once. All live in the one database of the URL.
 
-Celery's own keys stand beside them: the list `lifeboat:queue` of waiting messages, and `unacked*`,
-`_kombu.*` for its bookkeeping. Losing any of Celery's loses no job (see `shared/jobs/watch.py`).
+Celery's own keys stand beside them: the list `lifeboat:queue` of waiting messages, and `_kombu.*`
+for its bookkeeping. Losing any of Celery's loses no job (see `shared/jobs/watch.py`).
 """
 
 VERSION = "lifeboat:version"

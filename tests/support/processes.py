@@ -23,7 +23,6 @@ from shared.runtime.redis_client import connect
 from tests.support import artifacts
 
 ROOT = Path(__file__).parents[2]
-_BIN = Path(sys.executable).parent
 _FIRST_PORT, _PORTS = 10_000, 22_000
 
 LONG_SECONDS = 60.0
@@ -255,9 +254,7 @@ class Stack:
         name = f"worker-{len(self._processes)}"
         process = self._start(
             [
-                *(str(_BIN / "celery"), "--quiet", "--app", "worker.celery_app", "worker"),
-                *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-                *("--hostname", name),
+                *(sys.executable, "-m", "worker", "--hostname", name),
             ],
             name,
             **settings,

@@ -4,10 +4,11 @@ import subprocess
 import sys
 
 import pytest
+import redis
 
 from tests.support.processes import ROOT, clean_environment
+from worker.broker import PatientBroker, PatientConnection, Transport
 from worker.celery_app import app
-from worker.lifecycle import PatientBroker, PatientConnection
 
 
 def test_importing_the_application_starts_and_builds_nothing() -> None:
@@ -33,7 +34,10 @@ print(*(name for name in sys.modules if name.startswith("worker.")))
 
 def test_the_workers_connections_are_patient() -> None:
     assert isinstance(app.amqp, PatientBroker)
-    assert isinstance(app.connection_for_read(), PatientConnection)
+    connection = app.connection_for_read()
+    assert isinstance(connection, PatientConnection)
+    assert connection.get_transport_cls() is Transport
+    assert redis.RedisError in connection.recoverable_connection_errors
 
 
 @pytest.mark.parametrize("module", ["worker.lifecycle", "worker.tasks"])

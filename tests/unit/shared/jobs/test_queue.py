@@ -23,15 +23,18 @@ class FakeCelery:
 
 
 class FakeRedis:
-    def __init__(self, **lengths: int) -> None:
-        self.lengths = lengths
+    def __init__(self, **types: str) -> None:
+        self.types = types
 
-    def llen(self, key: str) -> int:
-        return self.lengths.get(key, 0)
+    def type(self, key: str) -> str:
+        return self.types.get(key, "none")
+
+    def delete(self, key: str) -> None:
+        self.types.pop(key, None)
 
 
-def queue(application: object = None, client: object = None) -> JobQueue:
-    return JobQueue(cast(Celery, application), cast("redis.Redis", client))
+def queue(application: object = None, client: FakeRedis | None = None) -> JobQueue:
+    return JobQueue(cast(Celery, application), cast("redis.Redis", client or FakeRedis()))
 
 
 def test_a_message_names_the_task_and_the_job_and_no_more() -> None:
@@ -55,9 +58,25 @@ def test_however_sending_fails_it_is_redis_that_does_not_answer(error: Exception
         queue(FakeCelery(error)).send(JOB_ID)
 
 
-@pytest.mark.parametrize(("waiting", "empty"), [(0, True), (1, False), (7, False)])
-def test_the_queue_is_empty_when_no_message_waits(waiting: int, empty: bool) -> None:
-    assert queue(client=FakeRedis(**{QUEUE: waiting})).is_empty() is empty
+@pytest.mark.parametrize(("kind", "empty"), [("none", True), ("list", False), ("string", True)])
+def test_the_queue_is_empty_when_no_message_waits(kind: str, empty: bool) -> None:
+    assert queue(client=FakeRedis(**{QUEUE: kind})).is_empty() is empty
+
+
+def test_what_celery_has_wrapped_is_raised_as_it_was() -> None:
+    wrapped = OperationalError("wrapped")
+    wrapped.__cause__ = redis.ReadOnlyError("a replica")
+    with pytest.raises(redis.ReadOnlyError):
+        queue(FakeCelery(wrapped)).send(JOB_ID)
+
+
+def test_variables_of_other_celery_projects_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BROKER_URL", "BROKER_READ_URL", "RESULT_BACKEND", "CONFIG_MODULE", "TASK_X"):
+        monkeypatch.setenv(f"CELERY_{name}", "redis://another:1/0")
+    application = celery_application("redis://127.0.0.1:1/0")
+    assert application.connection_for_read().hostname == "127.0.0.1"
+    assert application.connection_for_write().hostname == "127.0.0.1"
+    assert application.conf.result_backend is None
 
 
 def test_messages_are_json_in_the_queue_that_the_watch_looks_at() -> None:

@@ -1,0 +1,22 @@
+"""Starts the worker: `python -m worker`."""
+
+import os
+import sys
+
+from shared.jobs.queue import forget_settings_of_others
+
+_COMMAND = ["--quiet", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+
+
+def main() -> None:
+    forget_settings_of_others()
+    # Celery's command line takes these, too, from whatever project they are.
+    for name in ("APP", "BROKER_URL", "RESULT_BACKEND", "LOADER", "CONFIG_MODULE"):
+        os.environ.pop(name, None)
+    from worker.celery_app import app
+
+    raise SystemExit(app.start([*_COMMAND, *sys.argv[1:]]))
+
+
+if __name__ == "__main__":
+    main()
