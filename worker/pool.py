@@ -26,6 +26,9 @@ _PORT = "WORKER_PULSE_PORT"
 _BEAT_SECONDS = 1.0
 _HUNG_SECONDS = 10.0
 """Longer than `DEAD_AFTER_SECONDS`: the job of a child that hangs has been given away by then."""
+_START_SECONDS = 60.0
+"""A child imports the application and its libraries first. Celery waits as long for it, but for the
+first child of a pool not at all."""
 _PAUSED_SECONDS = 3.0
 
 Children = Callable[[], Iterable[int]]
@@ -69,19 +72,21 @@ class ChildWatch:
             self._heard[int(datagram)] = self._clock()
 
     def look(self, children: Iterable[int]) -> None:
-        """Look once. A child that was never heard is left to Celery's time-out of its start."""
         now = self._clock()
         was_paused = now - self._looked_at > _PAUSED_SECONDS
         self._looked_at = now
-        heard = {pid: self._heard[pid] for pid in children if pid in self._heard}
-        self._heard = {pid: now if was_paused else since for pid, since in heard.items()}
+        # A new child has to start before it is heard.
+        heard = {pid: self._heard.get(pid, now + _START_SECONDS) for pid in children}
+        self._heard = {
+            pid: max(since, now) if was_paused else since for pid, since in heard.items()
+        }
         for pid, since in list(self._heard.items()):
             if now - since >= _HUNG_SECONDS:
                 log.warning(
                     "the child %d has not moved for %.0f s; it is killed, and another takes its "
                     "place",
                     pid,
-                    now - since,
+                    _HUNG_SECONDS,
                 )
                 del self._heard[pid]
                 kill([pid])

@@ -7,8 +7,10 @@ import redis
 
 from shared.jobs.job import JobResult, JobStatus
 from shared.jobs.steps import Hold, Steps
-from shared.jobs.store import Origin
+from shared.jobs.store import Origin, active_job, if_of_its_type
 from shared.runtime import redis_keys
+
+_CAME_TO_NOTHING = JobStatus.FAILED, JobStatus.CANCELLED
 
 
 class AttemptStore:
@@ -79,22 +81,24 @@ class AttemptStore:
 
         Returns the job's id if it is queued again.
         """
-        job_id: Any = self._redis.get(redis_keys.ACTIVE_JOB)
+        job_id = active_job(self._redis)
         if job_id is None or not self._steps.run("release", job_id, worker=worker):
             return None
-        return str(job_id)
+        return job_id
 
     def unwanted_versions(self) -> set[str]:
         """Return the version names that recent jobs chose before they failed or were cancelled.
 
         An attempt that died after it had published its version could not take it back.
         """
-        ids: Any = self._redis.lrange(redis_keys.JOBS, 0, -1)
+        ids: Any = if_of_its_type(lambda: self._redis.lrange(redis_keys.JOBS, 0, -1), [])
         pipeline = self._redis.pipeline(transaction=False)
         for job_id in ids:
             pipeline.hmget(redis_keys.job(job_id), "status", "model_version")
+        found: Any = pipeline.execute(raise_on_error=False)
         return {
-            version
-            for status, version in pipeline.execute()
-            if version and status in (JobStatus.FAILED, JobStatus.CANCELLED)
+            record[1]
+            for record in found
+            # A record of another type answers with an error.
+            if isinstance(record, list) and record[1] and record[0] in _CAME_TO_NOTHING
         }

@@ -5,6 +5,7 @@ it (`count_duration` in `scripts/prelude.lua`): each job once, over all workers 
 After Redis was emptied the counts start from zero, which Prometheus takes for a restart.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
@@ -16,6 +17,9 @@ BOUNDS = ("1", "2.5", "5", "10", "30", "60", "120", "300", "600", "1800", "3600"
 
 _MORE = "+Inf"
 _SUM = "sum"
+
+FIELDS = [f"{outcome}:{name}" for outcome in OUTCOMES for name in (*BOUNDS, _MORE, _SUM)]
+"""Of the hash in Redis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +46,19 @@ def durations(fields: Mapping[str, str]) -> dict[str, Duration]:
 
 
 def _duration(outcome: str, fields: Mapping[str, str]) -> Duration:
-    counts = [int(fields.get(f"{outcome}:{bound}", 0)) for bound in (*BOUNDS, _MORE)]
+    counts = [int(_number(fields, f"{outcome}:{bound}")) for bound in (*BOUNDS, _MORE)]
     *at_most, count = accumulate(counts)
     return Duration(
         at_most=dict(zip(map(float, BOUNDS), at_most, strict=True)),
         count=count,
-        seconds=float(fields.get(f"{outcome}:{_SUM}", 0)),
+        seconds=_number(fields, f"{outcome}:{_SUM}"),
     )
+
+
+def _number(fields: Mapping[str, str], name: str) -> float:
+    """Return a field as a number; what somebody has put there and is none counts as nothing."""
+    try:
+        found = float(fields.get(name, "0")[:40])
+    except ValueError:
+        return 0.0
+    return found if 0 <= found < math.inf else 0.0

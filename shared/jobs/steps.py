@@ -23,6 +23,7 @@ from shared.runtime import redis_keys
 
 Step = Literal[
     "create",
+    "read",
     "claim",
     "beat",
     "report",
@@ -76,7 +77,13 @@ class Steps:
         if step not in self._scripts:
             source = _SOURCES["prelude"] + _SOURCES[step]
             self._scripts[step] = self._redis.register_script(source)
-        argument |= {"now": timestamp(), "call": _call_id(), "bounds": BOUNDS}
+        argument |= {
+            "now": timestamp(),
+            "call": _call_id(),
+            "bounds": BOUNDS,
+            "job_prefix": redis_keys.JOB_PREFIX,
+            "events_prefix": redis_keys.EVENTS_PREFIX,
+        }
         return self._scripts[step](
             keys=[
                 redis_keys.job(job_id),

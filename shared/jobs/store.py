@@ -3,18 +3,22 @@
 A worker's calls are in `attempts.py`.
 """
 
+import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import redis
+from pydantic import ValidationError
 
 from shared.errors import JobEnded, JobNotFound
-from shared.jobs.durations import JobStatistics, durations
+from shared.jobs.durations import FIELDS, JobStatistics, durations
 from shared.jobs.job import JOB_ID_PATTERN, Job, JobResult, JobStatus
 from shared.jobs.steps import Cancellation, Steps, timestamp
 from shared.runtime import redis_keys
+
+log = logging.getLogger(__name__)
 
 KEEP_JOBS = 200
 """Records kept; the oldest is deleted when a new job is made."""
@@ -33,6 +37,10 @@ class Origin:
 
 
 _NOBODY = Origin()
+
+_FIELDS = [*Job.model_fields, "force"]
+_LONGEST_FIELD = 200_000
+"""Bytes; the longest is the error of a failed run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,7 @@ class JobStore:
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
         self._steps = Steps(client)
+        self._left_out: set[str] = set()
 
     def create(self, *, force: bool, origin: Origin = _NOBODY) -> tuple[Job, bool]:
         """Return the active job, and whether it is a new one.
@@ -70,30 +79,46 @@ class JobStore:
             redis_keys.JOBS,
             record=_new_record(proposed, force, origin),
             keep=KEEP_JOBS,
-            job_prefix=redis_keys.JOB_PREFIX,
-            events_prefix=redis_keys.EVENTS_PREFIX,
         )
         return self.get(job_id), job_id == proposed
 
     def get(self, job_id: str) -> Job:
         """Return a job; raise JobNotFound if the id is unknown or malformed."""
-        record: Any = self._redis.hgetall(redis_keys.job(_checked(job_id)))
-        if not record:
+        found = self._read(_checked(job_id))
+        if not found:
             raise _unknown(job_id)
-        return _job(record)
+        ((_, read),) = found
+        if isinstance(read, str):
+            raise JobNotFound(f"the record of job {job_id} cannot be read: {read}")
+        return read
 
     def recent(self, limit: int) -> list[Job]:
-        """Return the recent jobs, newest first."""
-        ids: Any = self._redis.lrange(redis_keys.JOBS, 0, limit - 1)
-        pipeline = self._redis.pipeline(transaction=False)
-        for job_id in ids:
-            pipeline.hgetall(redis_keys.job(job_id))
-        return [_job(record) for record in pipeline.execute() if record]
+        """Return the recent jobs, newest first, without those whose record cannot be read."""
+        jobs = []
+        for job_id, read in self._read(limit=limit):
+            if isinstance(read, Job):
+                jobs.append(read)
+            elif job_id not in self._left_out:
+                self._left_out.add(job_id)
+                log.error("left out, its record cannot be read: %s", read, extra={"job_id": job_id})
+        return jobs
+
+    def _read(self, job_id: str = "", **listed: int) -> list[tuple[str, Job | str]]:
+        """Return ids, each with the job, or with what is wrong with its record."""
+        answer: list[list[str]] = self._steps.run(
+            "read", job_id, redis_keys.JOBS, fields=_FIELDS, longest=_LONGEST_FIELD, **listed
+        )
+        return [
+            (job_id, values[0] if len(values) == 1 else _job_or_fault(values))
+            for job_id, *values in answer
+        ]
 
     def changes(self, job_id: str, after: str) -> list[tuple[str, Job]]:
         """Return event ids with the job at each change since the event `after` ("0" for all)."""
-        entries: Any = self._redis.xrange(redis_keys.events(_checked(job_id)), min=f"({after}")
-        return [(event_id, _job(record)) for event_id, record in entries]
+        key = redis_keys.events(_checked(job_id))
+        entries: Any = if_of_its_type(lambda: self._redis.xrange(key, min=f"({after}"), [])
+        jobs = [(event_id, _job_or_fault(record)) for event_id, record in entries]
+        return [(event_id, job) for event_id, job in jobs if isinstance(job, Job)]
 
     def cancel(self, job_id: str) -> Job:
         """End a queued job, or ask a running one to stop.
@@ -113,18 +138,27 @@ class JobStore:
     def statistics(self) -> JobStatistics:
         """Return how many jobs wait, and how long those that have ended took."""
         pulse = self.pulse()
-        fields: Any = self._redis.hgetall(redis_keys.JOB_DURATIONS)
+        values: Any = if_of_its_type(
+            lambda: self._redis.hmget(redis_keys.JOB_DURATIONS, FIELDS), [None] * len(FIELDS)
+        )
+        fields = {name: value for name, value in zip(FIELDS, values, strict=True) if value}
         queued = pulse is not None and pulse.status is JobStatus.QUEUED
         return JobStatistics(queued=int(queued), durations=durations(fields))
 
     def pulse(self) -> Pulse | None:
         """Return the pulse of the active job; None if no job is queued or running."""
-        job_id: Any = self._redis.get(redis_keys.ACTIVE_JOB)
+        job_id = active_job(self._redis)
         if job_id is None:
             return None
-        fields: Any = self._redis.hmget(redis_keys.job(job_id), "status", "attempts", "heartbeat")
+        names = "status", "attempts", "heartbeat"
+        fields: Any = if_of_its_type(
+            lambda: self._redis.hmget(redis_keys.job(job_id), names), [None] * len(names)
+        )
         status, attempt, heartbeat = fields
-        if status not in (JobStatus.QUEUED, JobStatus.RUNNING):
+        # A record without its counters is that of no job: the next one takes its place.
+        if status not in (JobStatus.QUEUED, JobStatus.RUNNING) or not (
+            _is_count(attempt) and _is_count(heartbeat)
+        ):
             return None
         return Pulse(job_id, JobStatus(status), int(attempt), int(heartbeat))
 
@@ -186,12 +220,38 @@ def _new_record(job_id: str, force: bool, origin: Origin) -> dict[str, str]:
     }
 
 
-def _job(record: Mapping[str, str]) -> Job:
+def active_job(client: redis.Redis) -> str | None:
+    """Return the id of the job that is queued or running; None if the pointer names none."""
+    job_id: Any = if_of_its_type(lambda: client.getrange(redis_keys.ACTIVE_JOB, 0, 40), "")
+    return str(job_id) if JOB_ID_PATTERN.fullmatch(job_id) else None
+
+
+def if_of_its_type(read: Callable[[], Any], otherwise: Any) -> Any:
+    """Return what a key holds; `otherwise` if somebody has put another type of value there."""
+    try:
+        return read()
+    except redis.ResponseError as error:
+        if "WRONGTYPE" not in str(error):
+            raise
+        return otherwise
+
+
+def _is_count(value: str | None) -> bool:
+    return value is not None and len(value) < 16 and value.isdecimal()
+
+
+def _job_or_fault(values: Mapping[str, str] | Sequence[str]) -> Job | str:
+    """Return the job of a record, or what is wrong with it."""
+    record = values if isinstance(values, Mapping) else dict(zip(_FIELDS, values, strict=True))
     fields: dict[str, Any] = {name: record.get(name) or None for name in Job.model_fields}
     fields["forced"] = record.get("force") == "1"
-    if fields["result"] is not None:
-        fields["result"] = JobResult.model_validate_json(fields["result"])
-    return Job.model_validate(fields)
+    try:
+        if fields["result"] is not None:
+            fields["result"] = JobResult.model_validate_json(fields["result"])
+        return Job.model_validate(fields)
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)[0]
+        return f"{'.'.join(map(str, found['loc']))[:80]}: {found['msg'][:200]}"
 
 
 def _checked(job_id: str) -> str:

@@ -25,6 +25,8 @@ def test_a_child_that_hangs_is_replaced_whether_it_waits_or_runs(
 ) -> None:
     api, worker = with_model.start_api(), with_model.start_worker()
     idle = _child(worker, "spawn_main")
+    # It has started, and shows that it moves.
+    wait_for(lambda: idle.net_connections("udp"))
     idle.suspend()
     assert_done_once(with_model, api, api.run_pipeline(force=True), attempts=1)
     assert not idle.is_running()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis.commands.core import Script
 
-from shared.errors import JobEnded
+from shared.errors import JobEnded, JobNotFound
 from shared.jobs import steps
 from shared.jobs.attempts import AttemptStore
 from shared.jobs.job import JobResult, JobStatus, Stage
@@ -204,6 +204,144 @@ def test_an_error_of_any_characters_is_kept(
     assert attempts.claim(job_id, WORKER) == 1
     assert attempts.end(job_id, 1, JobStatus.FAILED, error) is Hold.HELD
     assert jobs.get(job_id).error == (kept or error)
+
+
+# --- what somebody else has written under these keys ----------------------------------------------
+
+
+def _spoil(server: RedisServer, key: str) -> None:
+    """Put another type of value under a key."""
+    server.client.delete(key)
+    server.client.lpush(key, "garbage") if key == redis_keys.VERSION else server.client.set(
+        key, "garbage"
+    )
+
+
+@pytest.mark.parametrize("outcome", ["promoted", "rejected", "failed", "cancelled"])
+def test_no_bookkeeping_keeps_a_run_from_its_end(
+    server: RedisServer, jobs: JobStore, attempts: AttemptStore, job_id: str, outcome: str
+) -> None:
+    assert attempts.claim(job_id, WORKER) == 1
+    for key in (redis_keys.JOB_DURATIONS, redis_keys.events(job_id), redis_keys.JOBS):
+        _spoil(server, key)
+    _spoil(server, redis_keys.VERSION)
+    _end(attempts, job_id, outcome)
+    ended = jobs.get(job_id)
+    assert ended.has_ended and ended.finished_at is not None
+    served = server.client.type(redis_keys.VERSION) == "string"
+    assert served is (outcome == "promoted")
+    assert server.client.get(redis_keys.ACTIVE_JOB) is None
+    # What is bookkeeping is written anew.
+    assert _ended(jobs) == {outcome: 1}
+    assert [job.status for _, job in jobs.changes(job_id, "0")] == [ended.status]
+    new, is_new = jobs.create(force=False)
+    assert is_new and [job.job_id for job in jobs.recent(10)] == [new.job_id]
+
+
+def test_statistics_that_are_no_numbers_count_from_nothing(
+    server: RedisServer, jobs: JobStore, attempts: AttemptStore, job_id: str
+) -> None:
+    server.client.hset(redis_keys.JOB_DURATIONS, mapping={"failed:1": "many", "failed:sum": "long"})
+    server.client.hset(
+        redis_keys.JOB_DURATIONS, mapping={"promoted:1": "-3", "promoted:sum": "nan"}
+    )
+    assert _ended(jobs) == {}
+    assert attempts.claim(job_id, WORKER) == 1
+    attempts.end(job_id, 1, JobStatus.FAILED, "why")
+    failed = jobs.statistics().durations["failed"]
+    assert (failed.count, failed.at_most[1]) == (1, 1) and 0 <= failed.seconds < 60
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [
+        ({"status": "garbage"}, "status"),
+        ({"progress": "most"}, "progress"),
+        ({"created_at": "yesterday"}, "created_at"),
+        ({"attempts": "x" * 100}, "attempts"),
+        ({"result": "{"}, ""),
+        ({"error": "x" * 1_000_000}, "error is longer"),
+        (None, "string, and not a hash"),
+    ],
+)
+def test_a_broken_record_alone_is_left_out_and_named_once(
+    server: RedisServer,
+    jobs: JobStore,
+    caplog: pytest.LogCaptureFixture,
+    spoilt: dict[str, str] | None,
+    said: str,
+) -> None:
+    good, _ = jobs.create(force=False)
+    jobs.cancel(good.job_id)
+    broken, _ = jobs.create(force=False)
+    if spoilt is None:
+        _spoil(server, record_of(broken.job_id))
+    else:
+        for field, value in spoilt.items():
+            server.client.hset(record_of(broken.job_id), field, value)
+    server.client.lpush(redis_keys.JOBS, "x" * 1_000_000, "no id")
+    for _ in range(2):
+        assert [job.job_id for job in jobs.recent(10)] == [good.job_id]
+    (named,) = caplog.records
+    assert named.__dict__["job_id"] == broken.job_id
+    assert said in named.message and len(named.message) < 500
+    with pytest.raises(JobNotFound, match="cannot be read"):
+        jobs.get(broken.job_id)
+
+
+@pytest.mark.parametrize("field", ["status", "attempts", "heartbeat", "deaths", None])
+def test_an_active_job_whose_record_is_broken_makes_room_for_the_next(
+    server: RedisServer, jobs: JobStore, attempts: AttemptStore, job_id: str, field: str | None
+) -> None:
+    assert attempts.claim(job_id, WORKER) == 1
+    if field is None:
+        _spoil(server, record_of(job_id))
+    else:
+        server.client.hset(record_of(job_id), field, "garbage")
+    jobs.pulse(), jobs.statistics(), attempts.unwanted_versions()
+    new, is_new = jobs.create(force=False)
+    assert is_new and new.job_id != job_id
+    assert attempts.claim(new.job_id, WORKER) == 1
+    assert attempts.beat(job_id, 1) is Hold.LOST
+
+
+@pytest.mark.parametrize("pointer", ["garbage", "0" * 32, None])
+def test_a_pointer_to_no_job_stops_nobody(
+    server: RedisServer,
+    jobs: JobStore,
+    attempts: AttemptStore,
+    job_id: str,
+    pointer: str | None,
+) -> None:
+    server.client.delete(redis_keys.ACTIVE_JOB)
+    if pointer is None:
+        server.client.lpush(redis_keys.ACTIVE_JOB, "garbage")
+    else:
+        server.client.set(redis_keys.ACTIVE_JOB, pointer)
+    assert jobs.pulse() is None and attempts.release(WORKER) is None
+    assert attempts.claim(job_id, WORKER) == 1
+    assert server.client.get(redis_keys.ACTIVE_JOB) == job_id
+
+
+# --- a run that was asked to stop -----------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("repeated")
+def test_a_run_that_was_asked_to_stop_makes_room_for_a_new_one(
+    jobs: JobStore, attempts: AttemptStore, job_id: str
+) -> None:
+    assert attempts.claim(job_id, WORKER) == 1
+    assert jobs.cancel(job_id).status is JobStatus.RUNNING
+    new, is_new = jobs.create(force=False)
+    assert is_new and new.job_id != job_id
+    assert jobs.get(job_id).status is JobStatus.CANCELLED
+    assert [job.status for _, job in jobs.changes(job_id, "0")][-1] is JobStatus.CANCELLED
+    assert attempts.beat(job_id, 1) is Hold.LOST
+    assert attempts.claim(new.job_id, WORKER) == 1
+    # The attempt that has lost its run changes nothing of the new one.
+    assert attempts.end(job_id, 1, JobStatus.CANCELLED, "") is Hold.LOST
+    assert attempts.beat(new.job_id, 1) is Hold.HELD
+    assert _ended(jobs) == {"cancelled": 1}
 
 
 # --- what `/metrics` shows of jobs ---------------------------------------------------------------

@@ -5,7 +5,7 @@
 if field('status') == 'running' and field('last_call') == argument.call then
   return tonumber(field('attempts'))
 end
-if field('status') ~= 'queued' or not lock() then return false end
+if field('status') ~= 'queued' or not is_active(id()) or not lock() then return false end
 if field('started_at') == '' then
   set('started_at', argument.now, 'started_seconds', clock())
 end

@@ -53,16 +53,18 @@ def test_a_child_that_stands_still_for_ten_seconds_is_killed_once(
 ) -> None:
     watched.look_for(9)
     assert killed == []
-    watched.look_for(60)
+    watched.look_for(9)
     assert killed == [CHILD]
 
 
-def test_a_child_that_has_never_moved_is_left_to_celerys_time_out_of_its_start(
+def test_a_child_that_has_not_moved_yet_has_a_minute_more(
     watched: Watched, killed: list[int]
 ) -> None:
-    for _ in range(60):
+    for _ in range(70):
         watched.look(after=1, child=OTHER)
     assert killed == []
+    watched.look(after=1, child=OTHER)
+    assert killed == [OTHER]
 
 
 def test_who_was_paused_with_its_child_takes_it_for_alive(
@@ -76,10 +78,10 @@ def test_who_was_paused_with_its_child_takes_it_for_alive(
     assert killed == [CHILD]
 
 
-@pytest.mark.parametrize("datagram", [b"", b"nonsense", b"\xff", b"4712"])
+@pytest.mark.parametrize("datagram", [b"", b"nonsense", b"\xff", str(OTHER).encode()])
 def test_what_others_send_changes_nothing(
     watched: Watched, killed: list[int], datagram: bytes
 ) -> None:
     watched.watch.hear(datagram)
-    watched.look_for(60)
+    watched.look_for(10)
     assert killed == [CHILD]
