@@ -16,7 +16,7 @@ help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
 
 run: $(INSTALLED) ## Run the whole product on this machine, without Docker
-	@exec $(BIN)/python -m local
+	@exec $(BIN)/python -m local --with-make
 
 up: ## Run the whole product in containers, and wait until it answers
 	$(COMPOSE) up --build --detach --wait

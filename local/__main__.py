@@ -1,52 +1,110 @@
 """Runs the whole product on this machine, without Docker: `python -m local`, or `make run`."""
 
 import os
+import secrets
 import signal
 import socket
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from honcho.environ import parse_procfile
-from honcho.printer import Printer
-
-from local import redis_server
-from local.supervisor import Supervisor
+from local import leftovers, ready, redis_server
+from local.lifeline import GRACE_SECONDS
+from local.output import Output
+from local.supervisor import OWN_NAME, Launched, Program, Supervisor
 from shared import refusal
 from shared.refusal import refuse
 from shared.settings import Settings
 
-_PROCFILE = Path(__file__).parent.parent / "Procfile"
+WITH_MAKE = "--with-make"
+"""The argument of the Makefile: ends all when the process that started this one has ended, as it
+does when `make` is killed."""
+
+_CHECKOUT = Path(__file__).parents[1]
+_LOOK_SECONDS = 0.2
 
 
 def main() -> None:
     settings = refusal.settings()
+    _wait_for_leftovers(settings)
     _check_port(settings)
-    names = ["worker", "api", "lifeboat"]
-    environment = dict(os.environ)
+    environment = os.environ | leftovers.mark(settings.models_dir)
+    api_is_up = threading.Event()
+    programs = [
+        _program("worker", "worker"),
+        _program("api", "api", has_worked=api_is_up.is_set),
+    ]
     if "redis_url" not in settings.model_fields_set:
         _check_redis(settings)
-        environment["LIFEBOAT_REDIS_URL"] = f"redis://127.0.0.1:{_free_port()}/0"
-        names.insert(0, "redis")
-    commands = parse_procfile(_PROCFILE.read_text()).processes
-    supervisor = Supervisor(Printer(sys.stdout))
-    for name in names:
-        supervisor.add_process(name, commands[name], env=environment, cwd=str(_PROCFILE.parent))
-    # Closing the terminal ends everything, and so does Ctrl-\.
-    signal.signal(signal.SIGHUP, _end)
-    signal.signal(signal.SIGQUIT, _end)
-    try:
-        supervisor.loop()
-    except BrokenPipeError:
-        # The reader of the output has ended.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    finally:
-        supervisor.kill_all()
-    sys.exit(supervisor.returncode)
+        # In the environment, which nobody else reads; a list of processes shows arguments.
+        address = f":{secrets.token_hex(32)}@127.0.0.1:{_free_port()}"
+        environment["LIFEBOAT_REDIS_URL"] = f"redis://{address}/0"
+        programs.insert(0, _program("redis", "local.redis_server"))
+    output = Output(sys.stdout.buffer, [OWN_NAME, *(program.name for program in programs)])
+    supervisor = Supervisor(
+        programs, lambda program: Launched(program, environment, str(_CHECKOUT)), output
+    )
+    _heed_signals(supervisor)
+    watch = (settings.api_url, api_is_up, output)
+    threading.Thread(target=_say_when_ready, args=watch, daemon=True).start()
+    parent = os.getppid() if WITH_MAKE in sys.argv else None
+
+    def is_wanted() -> bool:
+        return not output.reader_has_left and parent in (None, os.getppid())
+
+    sys.exit(supervisor.run(is_wanted))
 
 
-def _end(_signal: int, _frame: FrameType | None) -> None:
-    os.kill(os.getpid(), signal.SIGTERM)
+def _program(name: str, module: str, has_worked: Callable[[], bool] = lambda: True) -> Program:
+    # `python -m`, because the scripts of a virtual environment name the folder it was made in.
+    return Program(name, [sys.executable, "-m", module], has_worked)
+
+
+def _heed_signals(supervisor: Supervisor) -> None:
+    """End when asked to, and with the terminal, unless `nohup` has SIGHUP ignored."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        supervisor.end(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, end)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, end)
+
+
+def _say_when_ready(url: str, api_is_up: threading.Event, output: Output) -> None:
+    while not ready.is_live(url):
+        time.sleep(_LOOK_SECONDS)
+    api_is_up.set()
+    while not ready.is_ready(url):
+        time.sleep(_LOOK_SECONDS)
+    output.say(
+        OWN_NAME, f"Ready to predict at {url} (API documentation: {url}/docs). Ctrl-C stops it."
+    )
+
+
+def _wait_for_leftovers(settings: Settings) -> None:
+    """Wait until the processes of a `make run` that was killed have ended, as they do by
+    themselves; name those that do not."""
+    lock = redis_server.lock_file(redis_server.data_folder(settings.models_dir))
+    deadline = time.monotonic() + GRACE_SECONDS + 2
+    is_told = False
+    while left := leftovers.left_over(settings.models_dir, lock):
+        if time.monotonic() > deadline:
+            refuse(
+                f"a `make run` that was killed has left processes: {leftovers.described(left)}. "
+                f"End them: kill -9 {' '.join(str(process.pid) for process in left)}"
+            )
+        if not is_told:
+            is_told = True
+            refusal.say(
+                "waiting for the processes of a `make run` that was killed: "
+                f"{leftovers.described(left)}"
+            )
+        time.sleep(_LOOK_SECONDS)
 
 
 def _check_port(settings: Settings) -> None:

@@ -1,35 +1,26 @@
-"""Prints a line in `make run` once the API answers predictions: `python -m local.ready`."""
+"""Asks the API of `make run` whether it answers, and whether it can predict."""
 
 import http.client
-import signal
-import time
 import urllib.request
 
-from shared.settings import Settings
+# An API on this machine is never behind a proxy, whatever http_proxy says.
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-_LOOK_SECONDS = 0.2
+
+def is_live(url: str) -> bool:
+    """Return whether the API at `url` answers."""
+    return _answers(f"{url}/health/live")
 
 
 def is_ready(url: str) -> bool:
     """Return whether the API at `url` has a model to predict with."""
+    return _answers(f"{url}/health/ready")
+
+
+def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/health/ready", timeout=2) as answer:
+        with _DIRECTLY.open(url, timeout=2) as answer:
             return bool(answer.status == 200)
     # URLError is an OSError.
     except (OSError, http.client.HTTPException):
         return False
-
-
-def main() -> None:
-    url = Settings().api_url
-    while not is_ready(url):
-        time.sleep(_LOOK_SECONDS)
-    print(
-        f"Ready to predict at {url} (API documentation: {url}/docs). Ctrl-C stops it.", flush=True
-    )
-    # When one process of a Procfile ends, all of them are ended.
-    signal.pause()
-
-
-if __name__ == "__main__":
-    main()

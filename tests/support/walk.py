@@ -36,8 +36,7 @@ class Walk:
         self._environment = clean_environment() | {"LIFEBOAT_PORT": str(self._port)}
 
     def end(self) -> None:
-        """As a person ends it. Killed, `make run` would leave its processes behind: each has a
-        session of its own."""
+        """As a person ends it."""
         for process in self._running:
             if process.is_running():
                 process.stop(signal.SIGTERM)

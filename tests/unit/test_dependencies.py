@@ -78,7 +78,7 @@ def test_the_tests_see_what_the_images_get(lock: str) -> None:
     "path",
     [
         *(f"requirements/{lock}" for lock in LOCKS),
-        *("Dockerfile.api", "Dockerfile.worker", "docker-compose.yml", "Makefile", "Procfile"),
+        *("Dockerfile.api", "Dockerfile.worker", "docker-compose.yml", "Makefile"),
         *("pyproject.toml", ".github/workflows/ci.yml", ".ci/run"),
     ],
 )

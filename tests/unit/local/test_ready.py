@@ -1,12 +1,15 @@
 import http.client
+import http.server
+import importlib
 import io
+import threading
 import urllib.error
-import urllib.request
 from email.message import Message
 from typing import Any
 
 import pytest
 
+from local import ready
 from local.ready import is_ready
 
 
@@ -17,7 +20,7 @@ class Answer(io.BytesIO):
 
 
 @pytest.mark.parametrize(
-    ("answer", "ready"),
+    ("answer", "expected"),
     [
         (Answer(200), True),
         (urllib.error.HTTPError("", 503, "Service Unavailable", Message(), None), False),
@@ -28,7 +31,7 @@ class Answer(io.BytesIO):
     ],
 )
 def test_it_is_ready_when_the_api_says_so(
-    monkeypatch: pytest.MonkeyPatch, answer: Any, ready: bool
+    monkeypatch: pytest.MonkeyPatch, answer: Any, expected: bool
 ) -> None:
     asked: list[str] = []
 
@@ -40,6 +43,25 @@ def test_it_is_ready_when_the_api_says_so(
         assert isinstance(answer, Answer)
         return answer
 
-    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
-    assert is_ready("http://127.0.0.1:8000") is ready
+    monkeypatch.setattr(ready._DIRECTLY, "open", urlopen)
+    assert is_ready("http://127.0.0.1:8000") is expected
     assert asked == ["http://127.0.0.1:8000/health/ready"]
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
+def test_it_is_asked_directly_whatever_proxy_there_is(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    class Live(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setenv(name, "http://127.0.0.1:9")
+    importlib.reload(ready)
+    with http.server.HTTPServer(("127.0.0.1", 0), Live) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        assert ready.is_live(f"http://127.0.0.1:{server.server_port}")
