@@ -2,7 +2,7 @@
 
 Standard input is a pipe whose other end the supervisor alone holds. It closes when the supervisor
 is done with the program, and also when the supervisor is killed. This process becomes the program;
-a fork of it watches the pipe. `PR_SET_PDEATHSIG` would need no fork, but it is Linux's alone.
+a fork of it watches the pipe. A parent-death signal would need no fork, but it is Linux's alone.
 """
 
 import os
