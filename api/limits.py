@@ -41,6 +41,11 @@ HELD_BODIES = 8
 """Large bodies of the greatest length that are in memory at once, while they come in or wait for
 the one thread that predicts them: 64 MiB by default, about 2 s of its work."""
 
+PROGRESS_BYTES = 64 * 1024
+STALL_SECONDS = 0.25
+"""An upload that did not get on by so many bytes in this time gives way, if there is no room for
+another one. 22 uploads that stopped one byte short of their end kept all others out for 17 s."""
+
 DISCARD_BYTES = 64 * 1024 * 1024
 DISCARD_SECONDS = 5.0
 """How much of a refused body is read, and for how long, to let its client read the answer: a client

@@ -3,7 +3,7 @@
 import asyncio
 
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from api import limits
 from api.telemetry import metrics
@@ -18,7 +18,9 @@ for cap in (_REQUESTS, _BODIES):
 class Intake:
     """Reads bodies, and rejects requests at capacity. Serves one event loop.
 
-    It caps work, not connections: a client that is slow or idle holds next to nothing.
+    It caps work, not connections: a client that is slow or idle holds next to nothing. Uploads that
+    stand still give way to others. Who sends them does not count: behind a proxy, all clients have
+    one address.
     """
 
     def __init__(self, max_body_bytes: int) -> None:
@@ -27,6 +29,7 @@ class Intake:
         self._call_bytes = min(limits.CALL_BYTES, max_body_bytes)
         self._held_bytes = 0
         self._turn_bytes = 0
+        self._uploads: dict[_Upload, None] = {}
 
     async def read(self, receive: Receive, *, predicts: bool = True) -> bytes:
         """Return the whole body. A large body counts as held until it is released.
@@ -50,32 +53,80 @@ class Intake:
             and message["type"] == "http.request"
         ):
             return body
-        chunks: list[bytes] = []
-        size = 0
+        upload = _Upload(asyncio.get_running_loop().time())
+        self._uploads[upload] = None
+        refused: BodyTooLarge | Overloaded | None = None
         try:
-            while True:
-                if message["type"] == "http.disconnect":
-                    raise ClientDisconnect
-                chunks.append(message.get("body", b""))
-                size += len(chunks[-1])
-                self._held_bytes += len(chunks[-1])
-                self._check(size, most)
-                if not message.get("more_body", False):
-                    break
-                message = await receive()
-        except BaseException as error:
-            self._held_bytes -= size
-            more = message.get("more_body", False)
-            # This frame lives until the rest is discarded. With 500 uploads refused at once, their
-            # last pieces took 120 MB.
-            chunks.clear()
-            message = {}
-            if isinstance(error, BodyTooLarge | Overloaded) and more:
+            async with upload.patience:
+                await self._read_on(upload, message, receive, most)
+        except TimeoutError:
+            refused = _overloaded(_BODIES)
+        except (BodyTooLarge, Overloaded) as error:
+            # Its frames hold the last piece. With 500 uploads refused at once, these took 120 MB.
+            refused = error.with_traceback(None)
+        finally:
+            del message, body
+            self._uploads.pop(upload, None)
+            if not upload.whole or upload.size <= small:
+                self._held_bytes -= upload.size
+        if refused is None:
+            return b"".join(upload.pieces)
+        upload.pieces.clear()
+        try:
+            if upload.more:
                 await _discard(receive)
-            raise
-        if size <= self._small_bytes:
-            self._held_bytes -= size
-        return b"".join(chunks)
+            raise refused
+        finally:
+            # Else the error and this frame would be a reference cycle.
+            del refused
+
+    async def _read_on(
+        self, upload: "_Upload", message: Message, receive: Receive, most: int
+    ) -> None:
+        while True:
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            piece = message.get("body", b"")
+            upload.more = message.get("more_body", False)
+            if upload not in self._uploads:
+                # Given up in the turn in which this piece came.
+                raise _overloaded(_BODIES)
+            upload.pieces.append(piece)
+            upload.size += len(piece)
+            self._held_bytes += len(piece)
+            self._check(upload.size, most)
+            self._note_progress(upload)
+            while self._held_bytes > limits.HELD_BODIES * self._max_body_bytes:
+                self._make_room(upload)
+            if not upload.more:
+                upload.whole = True
+                return
+            message = await receive()
+
+    def _note_progress(self, upload: "_Upload") -> None:
+        if upload.size - upload.noted >= limits.PROGRESS_BYTES:
+            upload.noted = upload.size
+            upload.moved_at = asyncio.get_running_loop().time()
+            # To the end: the uploads are in the order of their last progress.
+            del self._uploads[upload]
+            self._uploads[upload] = None
+
+    def _make_room(self, newcomer: "_Upload") -> None:
+        """Give up the upload that has made no progress for the longest time.
+
+        Raises:
+            Overloaded: All other uploads make progress.
+        """
+        now = asyncio.get_running_loop().time()
+        slowest = next((upload for upload in self._uploads if upload is not newcomer), None)
+        if slowest is None or now - slowest.moved_at < limits.STALL_SECONDS:
+            raise _overloaded(_BODIES)
+        del self._uploads[slowest]
+        self._held_bytes -= slowest.size
+        slowest.pieces.clear()
+        slowest.size = 0
+        # Its own task learns it in the next turn of the event loop.
+        slowest.patience.reschedule(now)
 
     def release(self, body: bytes) -> None:
         """Give back the room of a body that is no longer needed."""
@@ -110,8 +161,23 @@ class Intake:
                 else f"the body has more than {most} bytes, the most that a call which does not "
                 "predict may have; send less"
             )
-        if self._held_bytes > limits.HELD_BODIES * self._max_body_bytes:
-            raise _overloaded(_BODIES)
+
+
+class _Upload:
+    """A body that comes in, in pieces."""
+
+    __slots__ = ("more", "moved_at", "noted", "patience", "pieces", "size", "whole")
+
+    def __init__(self, now: float) -> None:
+        self.pieces: list[bytes] = []
+        self.size = 0
+        self.more = True
+        """Whether something may follow."""
+        self.whole = False
+        self.noted = 0
+        self.moved_at = now
+        """When `noted` bytes were there."""
+        self.patience = asyncio.timeout(None)
 
 
 def _overloaded(cap: str) -> Overloaded:

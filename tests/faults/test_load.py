@@ -269,6 +269,40 @@ def test_five_hundred_uploads_at_once_do_not_take_the_memory(api: Api) -> None:
     assert api.predict().status_code == 200
 
 
+def test_uploads_that_stop_one_byte_short_keep_nobody_out(
+    api: Api, long: bool, figure: Figure
+) -> None:
+    """Twice as many as there is room for, sent again whenever they have been given up."""
+    sent = request(ONE.ljust(8 * 1024 * 1024))[:-1]
+
+    async def stall() -> None:
+        while True:
+            client = Client(api)
+            reader, writer = await client.open()
+            writer.write(sent)
+            try:
+                with contextlib.suppress(ConnectionError):
+                    await reader.read(1000)
+            finally:
+                writer.transport.abort()
+
+    async def others() -> Answers:
+        stalled = [asyncio.create_task(stall()) for _ in range(22)]
+        await asyncio.sleep(2)
+        answers = await open_loop(api, request(LARGE), rate=2, seconds=20 if long else 4)
+        for task in stalled:
+            task.cancel()
+        await asyncio.gather(*stalled, return_exceptions=True)
+        return answers
+
+    answers = asyncio.run(others())
+    assert answers.statuses[200] > answers.statuses[503], answers.statuses
+    figure(
+        f"22 uploads that stop one byte short: of {answers.statuses.total()} requests of 2 MB in "
+        f"the meantime, {answers.statuses[200]} were answered"
+    )
+
+
 def test_slow_clients_hold_up_nobody_and_are_cut_off(api: Api, long: bool, figure: Figure) -> None:
     """A byte a second, half of them in the head of a request and half in its body."""
     head = b"POST /predict HTTP/1.1\r\nHost: api\r\nContent-Length: 1000000\r\n"

@@ -6,6 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 from starlette.requests import ClientDisconnect
 
+from api import limits
 from api.http.intake import Intake
 from api.limits import INLINE_BYTES
 from shared.errors import BodyTooLarge, Overloaded
@@ -19,14 +20,16 @@ def part(body: bytes, *, more: bool) -> dict[str, Any]:
 
 
 class Client:
-    """Sends its messages one after the other, and then nothing for ever."""
+    """Sends its messages one after the other, and then nothing, or a last byte when it is told."""
 
     def __init__(self, *messages: dict[str, Any]) -> None:
         self.waiting = list(messages)
+        self.more = asyncio.Event()
 
     async def receive(self) -> dict[str, Any]:
         if not self.waiting:
-            await asyncio.Event().wait()
+            await self.more.wait()
+            return part(b"x", more=False)
         return self.waiting.pop(0)
 
 
@@ -128,6 +131,105 @@ def test_what_was_refused_or_is_small_is_not_held(messages: list[dict[str, Any]]
         except (BodyTooLarge, ClientDisconnect):
             continue
     assert len(read(part(b"x" * MOST, more=False), intake=intake)) == MOST
+
+
+class Stalled:
+    """Uploads that take all room, and of which each lacks its last byte."""
+
+    def __init__(self, intake: Intake) -> None:
+        self.clients = [Client(part(b"x" * (MOST - 1), more=True)) for _ in range(HELD // MOST)]
+        reads = (intake.read(client.receive) for client in self.clients)
+        self.uploads = [asyncio.ensure_future(read) for read in reads]
+
+    async def come_in(self) -> None:
+        while any(client.waiting for client in self.clients):
+            await asyncio.sleep(0)
+
+    async def refused(self) -> int:
+        """How many were given up; the others are let go."""
+        await asyncio.sleep(0.01)
+        for client in self.clients:
+            client.more.set()
+        done = await asyncio.wait_for(asyncio.gather(*self.uploads, return_exceptions=True), 60)
+        assert all(len(body) == MOST for body in done if isinstance(body, bytes))
+        return sum(isinstance(error, Overloaded) for error in done)
+
+
+def test_uploads_that_stand_still_give_way_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.limits.STALL_SECONDS", 0)
+
+    async def newcomers(number: int) -> int:
+        intake = Intake(MOST)
+        stalled = Stalled(intake)
+        await stalled.come_in()
+        for _ in range(number):
+            client = Client(part(b"x" * (MOST - 1), more=True), part(b"x", more=False))
+            assert len(await intake.read(client.receive)) == MOST
+        return await stalled.refused()
+
+    for number in (0, 1, 3, 8):
+        assert asyncio.run(newcomers(number)) == number
+
+
+def test_uploads_that_get_on_give_way_to_nobody() -> None:
+    async def newcomer() -> int:
+        intake = Intake(MOST)
+        stalled = Stalled(intake)
+        await stalled.come_in()
+        with pytest.raises(Overloaded):
+            await intake.read(Client(part(b"x" * MOST, more=False)).receive)
+        return await stalled.refused()
+
+    assert asyncio.run(newcomer()) == 0
+
+
+def test_a_byte_now_and_then_is_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.limits.STALL_SECONDS", 0)
+    monkeypatch.setattr("api.limits.DISCARD_SECONDS", 0)
+
+    async def gave_way() -> list[bool]:
+        intake = Intake(MOST)
+        clients = [asyncio.Queue[dict[str, Any]]() for _ in range(HELD // MOST)]
+        tasks = [asyncio.ensure_future(intake.read(client.get)) for client in clients]
+        trickle, *others = clients
+        for sent in (
+            [(client, MOST // 2) for client in clients],
+            [(client, limits.PROGRESS_BYTES) for client in others],
+            # Later than the others' last piece.
+            [(trickle, 1)],
+        ):
+            for client, size in sent:
+                client.put_nowait(part(b"x" * size, more=True))
+            await asyncio.sleep(0.001)
+        for size in (MOST, MOST, MOST // 2):
+            await intake.read(Client(part(b"x" * size, more=False)).receive)
+        await asyncio.sleep(0.01)
+        found = [task.done() for task in tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return found
+
+    found = asyncio.run(gave_way())
+    assert found == [True] + [False] * (len(found) - 1)
+
+
+def test_a_body_that_is_whole_in_the_moment_it_is_given_up_is_refused_and_not_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("api.limits.STALL_SECONDS", 0)
+
+    async def both() -> bytes | BaseException:
+        intake = Intake(MOST)
+        stalled = Stalled(intake)
+        await stalled.come_in()
+        # Its last byte is there, and its task has not run yet.
+        stalled.clients[0].more.set()
+        await intake.read(Client(part(b"x" * MOST, more=False)).receive)
+        (outcome,) = await asyncio.gather(stalled.uploads[0], return_exceptions=True)
+        return outcome
+
+    assert isinstance(asyncio.run(both()), Overloaded)
 
 
 def test_one_turn_of_the_event_loop_takes_in_so_much_and_the_next_begins_anew() -> None:
