@@ -7,10 +7,16 @@ COMPOSE ?= docker compose
 
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' shared/__init__.py)
 
+# The revision of the code, for what is built or run; "unknown" without Git.
+ifndef LIFEBOAT_REVISION
+run up build: export LIFEBOAT_REVISION = $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || echo unknown)
+endif
+up build: export LIFEBOAT_VERSION = $(VERSION)
+
 export ORT_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down retrain sign check test coverage screenshots faults fuzz bench bench-reload bench-training bench-peers lint format hooks lock sbom
+.PHONY: help run up build check-config roll down retrain backup restore sign check test coverage screenshots faults fuzz bench bench-reload bench-training bench-peers lint format hooks lock sbom
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
@@ -21,11 +27,42 @@ run: $(INSTALLED) ## Run the whole product on this machine, without Docker
 up: ## Run the whole product in containers, and wait until it answers
 	$(COMPOSE) up --build --detach --wait
 
+build: ## Build the images; they are tagged with the revision, too
+	$(COMPOSE) build
+
+# In the images, because the settings name files in the containers, which their user must be able to read.
+check-config: ## Say what is wrong in the settings of the containers, before they are made anew
+	@$(COMPOSE) config --quiet
+	@for service in api worker; do \
+	  $(COMPOSE) run --rm --no-deps -T $$service python -c 'from shared.refusal import read_settings; read_settings()' \
+	    || exit 1; done
+	@echo 'The settings of the containers are sound.'
+
+roll: check-config ## Bring new images or changed variables in behind the edge, losing no request
+	@deploy/roll $(COMPOSE)
+
 down: ## Stop the containers; models and jobs stay in their volumes
 	$(COMPOSE) down
 
 retrain: $(INSTALLED) ## Train in a running Lifeboat and watch it; ARGS="--force" for more
 	@exec $(BIN)/python -m cli.retrain --follow $(ARGS)
+
+BACKUP := $(or $(BACKUP),backups/$(shell date -u +%Y%m%d-%H%M%S).tar)
+backup: ## Write the model versions and the choice of the served one to a file, BACKUP=<file>
+	@mkdir -p "$(dir $(BACKUP))"
+	@$(COMPOSE) run --rm --no-deps -T worker python -m worker.backup > "$(BACKUP).unfinished" \
+	  || { rm -f "$(BACKUP).unfinished"; exit 1; }
+	@mv "$(BACKUP).unfinished" "$(BACKUP)"
+	@echo "$(BACKUP)"
+
+# The worker is stopped, because a run that publishes removes what is not a whole version yet. The API
+# serves on, and swaps.
+restore: ## Restore the file that `make backup` has written, BACKUP=<file>, and its choice
+	@test -f "$(BACKUP)" || { echo "lifeboat: there is no file $(BACKUP); name one: make restore BACKUP=<file>" >&2; exit 1; }
+	@had_worker=$$($(COMPOSE) ps --quiet worker); $(COMPOSE) stop worker; \
+	  $(COMPOSE) run --rm -T worker python -m worker.restore < "$(BACKUP)"; status=$$?; \
+	  if [ -n "$$had_worker" ]; then $(COMPOSE) start worker; \
+	  elif [ $$status = 0 ]; then $(COMPOSE) up --detach --wait; fi; exit $$status
 
 sign: $(INSTALLED) ## Sign the model versions that are there, with LIFEBOAT_SIGNING_KEY
 	@exec $(BIN)/python -m worker.sign
@@ -76,7 +113,7 @@ format: $(INSTALLED) ## Format the code
 hooks: $(INSTALLED) ## Have Git check what is committed, and how it is described
 	@$(BIN)/pre-commit install --hook-type pre-commit --hook-type commit-msg
 
-# dev.txt is locked first and binds the other two, so that tests see what the images get. --no-header,
+# dev.txt is locked first and binds the others, so that tests see what the images get. --no-header,
 # because uv's header would name the flags of whoever ran it.
 LOCK = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
@@ -85,6 +122,7 @@ lock: $(INSTALLED) ## Lock the newest allowed dependencies into requirements/
 	$(LOCK) --group api --constraint requirements/dev.txt --output-file requirements/api.txt pyproject.toml
 	$(LOCK) --group worker --constraint requirements/dev.txt --output-file requirements/worker.txt pyproject.toml
 	$(LOCK) --group otel --constraint requirements/dev.txt --output-file requirements/otel.txt pyproject.toml
+	$(LOCK) --group tests --constraint requirements/dev.txt --output-file requirements/tests.txt pyproject.toml
 	$(LOCK) --group uv --output-file requirements/uv.txt pyproject.toml
 
 SBOM ?= sbom

@@ -47,6 +47,7 @@ def _from_state(name: str) -> Any:
     return Depends(read)
 
 
+SettingsDep = Annotated[Settings, _from_state("settings")]
 HolderDep = Annotated[ServedModelHolder, _from_state("holder")]
 WatcherDep = Annotated[Watcher, _from_state("watcher")]
 ModelStoreDep = Annotated[ModelStore, _from_state("models")]

@@ -12,7 +12,9 @@ from dotenv.parser import Binding, parse_stream
 PREFIX = "LIFEBOAT_"
 FILE = ".env"
 
-READ_ELSEWHERE = frozenset({"EXTRAS", "PUBLISH_ADDRESS", "WORKER_MEMORY"})
+READ_ELSEWHERE = frozenset(
+    {"EDGE_PORT", "EXTRAS", "IMAGE_TAG", "PUBLISH_ADDRESS", "VERSION", "WORKER_MEMORY"}
+)
 """Names, without the prefix, that `docker-compose.yml` reads and that are no settings."""
 
 _KUBERNETES = re.compile(

@@ -10,6 +10,7 @@ from shared.jobs.queue import JobQueue, celery_application
 from shared.jobs.store import JobStore
 from shared.runtime.redis_client import connect
 from shared.settings import Settings
+from shared.versions.storage.base import Storage
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from shared.versions.version_key import VersionKey
@@ -53,6 +54,14 @@ def build(settings: Settings) -> Resources:
     )
 
 
-def model_store(settings: Settings) -> ModelStore:
-    """Build the store of model versions, for a program that needs no Redis."""
-    return ModelStore(LocalStorage(settings.models_dir), settings.signing_key)
+def storage(settings: Settings) -> Storage:
+    """Build the storage in which the bytes of the model versions lie."""
+    return LocalStorage(settings.models_dir)
+
+
+def model_store(settings: Settings, over: Storage | None = None) -> ModelStore:
+    """Build the store of model versions, for a program that needs no Redis.
+
+    `over` is another storage than that of the settings.
+    """
+    return ModelStore(over or storage(settings), settings.signing_key)

@@ -101,6 +101,11 @@ class Settings(BaseSettings):
         8 * 1024 * 1024, ge=1, description="Largest body of a request; a larger one is refused."
     )
     max_rows: int = Field(10_000, ge=1, description="Most rows in a request; more are refused.")
+    revision: str = Field(
+        "unknown",
+        description="Revision of the code, which the page, /health/ready and lifeboat_build_info "
+        "tell; `make` sets it from Git.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR."
     )

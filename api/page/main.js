@@ -49,7 +49,8 @@ async function open() {
 async function look() {
   const status = document.getElementById("status");
   try {
-    const { model_version: version, redis } = await call("GET", "/health/ready", { okay: [503] });
+    const { model_version: version, redis, ...lifeboat } = await call("GET", "/health/ready", { okay: [503] });
+    document.getElementById("build").textContent = `Lifeboat ${lifeboat.version}, revision ${lifeboat.revision}`;
     const shown = version === null
       ? [element("dt", {}, "Model"), element("dd", {}, element("a", { href: "#train" }, "none yet: see the first run"))]
       : [element("dt", {}, "Serving"), element("dd", {}, element("a", { href: `#models/${version}` }, version), element("small", {}, ` made ${ago(made(version))}`))];

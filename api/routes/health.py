@@ -12,12 +12,14 @@ from api.dependencies import (
     HolderDep,
     JobStoreDep,
     MetricsLimiterDep,
+    SettingsDep,
     WatcherDep,
 )
 from api.http.key import ApiKeyRequired
 from api.schemas.answers import Live, Readiness
 from api.schemas.documented import KEY_NEEDED
 from api.telemetry.exposition import exposition
+from shared import __version__
 from shared.jobs.durations import JobStatistics
 from shared.jobs.store import JobStore
 
@@ -34,7 +36,9 @@ async def get_live() -> Live:
     "/health/ready",
     responses={503: {"model": Readiness, "description": "No model is loaded yet."}},
 )
-async def get_ready(response: Response, holder: HolderDep, watcher: WatcherDep) -> Readiness:
+async def get_ready(
+    response: Response, holder: HolderDep, watcher: WatcherDep, settings: SettingsDep
+) -> Readiness:
     """Answer 200 once a model is loaded. Redis is reported, and never a reason to be unready."""
     version = holder.version
     if version is None:
@@ -44,6 +48,8 @@ async def get_ready(response: Response, holder: HolderDep, watcher: WatcherDep) 
         status="ready" if version else "no model yet",
         model_version=version,
         redis="up" if watcher.redis_answers else "down",
+        version=__version__,
+        revision=settings.revision,
     )
 
 
@@ -55,12 +61,18 @@ async def get_ready(response: Response, holder: HolderDep, watcher: WatcherDep) 
     dependencies=[ApiKeyRequired],
 )
 async def get_metrics(
-    holder: HolderDep, watcher: WatcherDep, jobs: JobStoreDep, limiter: MetricsLimiterDep
+    holder: HolderDep,
+    watcher: WatcherDep,
+    settings: SettingsDep,
+    jobs: JobStoreDep,
+    limiter: MetricsLimiterDep,
 ) -> Response:
     """Return the metrics; without what is read from Redis while Redis does not answer."""
     statistics = await _statistics(jobs, limiter) if watcher.redis_answers else None
     # The limiter is its own, because all other threads may be waiting for Redis.
-    text = await to_thread.run_sync(exposition, holder.version, statistics, limiter=limiter)
+    text = await to_thread.run_sync(
+        exposition, settings.revision, holder.version, statistics, limiter=limiter
+    )
     return Response(
         text,
         headers={"Content-Type": CONTENT_TYPE_LATEST},

@@ -99,6 +99,10 @@ class Readiness(Answer):
     model_version: str | None
     redis: Literal["up", "down"]
     """For information only: predictions do not need Redis."""
+    version: str
+    """Lifeboat's own version."""
+    revision: str
+    """The revision of Lifeboat's code that answers; "unknown" if it was built without Git."""
 
 
 class Error(Answer):

@@ -16,6 +16,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from api.telemetry import metrics, process_files
+from shared import __version__
 from shared.jobs.durations import JobStatistics
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -31,10 +32,11 @@ class _Read(Collector):
         return self._families
 
 
-def exposition(served_version: str | None, jobs: JobStatistics | None) -> bytes:
+def exposition(revision: str, served_version: str | None, jobs: JobStatistics | None) -> bytes:
     """Return the text of `/metrics`.
 
-    `served_version` is what this process serves. `jobs` is None while Redis does not answer.
+    `revision` is that of the code, and `served_version` what this process serves. `jobs` is None
+    while Redis does not answer.
     """
     metrics.PREDICTED.flush()
     counted, read = REGISTRY, CollectorRegistry()
@@ -47,7 +49,13 @@ def exposition(served_version: str | None, jobs: JobStatistics | None) -> bytes:
         multiprocess.MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
     if served_version is not None:
         versions[os.getpid()] = served_version
-    read.register(_Read([*_of_processes(pids, versions), *_of_jobs(jobs)]))
+    build = GaugeMetricFamily(
+        "lifeboat_build_info",
+        "1, with Lifeboat's version and the revision of its code.",
+        labels=["version", "revision"],
+    )
+    build.add_metric([__version__, revision], 1)
+    read.register(_Read([build, *_of_processes(pids, versions), *_of_jobs(jobs)]))
     return generate_latest(counted) + generate_latest(read)
 
 

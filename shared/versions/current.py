@@ -7,14 +7,14 @@ import json
 
 from shared.versions.storage.base import KeyChanged, KeyNotFound, Storage
 
-_KEY = "current.json"
+KEY = "current.json"
 _TRIES = 5
 
 
 def read(storage: Storage) -> str | None:
     """Return the version; None if nothing is noted, or if the note is damaged or out of reach."""
     try:
-        return _version_in(storage.read(_KEY))
+        return _version_in(storage.read(KEY))
     except OSError:
         return None
 
@@ -25,13 +25,12 @@ def write(storage: Storage, version: str) -> None:
     Raises:
         OSError: the storage does not take the note.
     """
-    content = json.dumps({"model_version": version}).encode()
     for tries_left in reversed(range(_TRIES)):
-        noted = _content(storage)
+        noted = _noted(storage)
         if noted is not None and _version_in(noted) == version:
             return
         try:
-            storage.replace(_KEY, content, noted)
+            storage.replace(KEY, content(version), noted)
         except KeyChanged:
             # Another worker was quicker.
             if not tries_left:
@@ -40,9 +39,14 @@ def write(storage: Storage, version: str) -> None:
             return
 
 
-def _content(storage: Storage) -> bytes | None:
+def content(version: str) -> bytes:
+    """Return the note that names a version."""
+    return json.dumps({"model_version": version}).encode()
+
+
+def _noted(storage: Storage) -> bytes | None:
     try:
-        return storage.read(_KEY)
+        return storage.read(KEY)
     except KeyNotFound:
         return None
 

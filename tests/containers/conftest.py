@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import artifacts
+from tests.support import artifacts, haproxy
 from tests.support.processes import ROOT, Api, clean_environment, free_port
 
 BASE_IMAGE = "python:3.13-slim"
@@ -24,25 +24,36 @@ class Compose:
 
     def __init__(self, name: str, *overrides: Path) -> None:
         self.project = f"lifeboat-{name}-{os.getpid()}"
-        self.port = free_port()
+        self.port, self.edge_port = free_port(), free_port()
         self.environment: dict[str, str] = {}
         files = [ROOT / "docker-compose.yml", *overrides]
         self._files = [argument for file in files for argument in ("--file", str(file))]
         self._last_words: str | None = None
 
     def __call__(self, *arguments: str, check: bool = True) -> str:
+        status, said = self.call(*self.command, *arguments)
+        assert not check or status == 0, said[-5000:]
+        return said
+
+    @property
+    def command(self) -> list[str]:
+        # By name, because a developer may have a docker-compose.override.yml.
+        return ["docker", "compose", *self._files, "--project-name", self.project]
+
+    def call(self, *command: str) -> tuple[int, str]:
+        """Call a program in the checkout, with the settings of this project."""
         result = subprocess.run(
-            # By name, because a developer may have a docker-compose.override.yml.
-            ["docker", "compose", *self._files, "--project-name", self.project, *arguments],
+            command,
             cwd=ROOT,
-            env=clean_environment() | {"LIFEBOAT_PORT": str(self.port)} | self.environment,
+            env=clean_environment()
+            | {"LIFEBOAT_PORT": str(self.port), "LIFEBOAT_EDGE_PORT": str(self.edge_port)}
+            | self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        assert not check or result.returncode == 0, result.stdout[-5000:]
-        return result.stdout
+        return result.returncode, result.stdout
 
     def python(self, service: str, code: str) -> str:
         return self("exec", "-T", service, "python", "-c", code).strip()
@@ -50,10 +61,10 @@ class Compose:
     def client(self) -> Api:
         return Api(f"http://127.0.0.1:{self.port}")
 
-    def down(self, *arguments: str) -> None:
+    def down(self) -> None:
         """Take the project down; its logs go with it, so they are read before."""
         self._last_words = self._said()
-        self(*arguments, "down", "--volumes", "--remove-orphans", check=False)
+        self("--profile", "*", "down", "--volumes", "--remove-orphans", check=False)
 
     def has_ended(self) -> bool:
         return self._last_words is not None
@@ -122,9 +133,10 @@ def up(compose: Compose) -> Iterator[Compose]:
 
 
 @pytest.fixture(scope="session")
-def compose(engine: None) -> Iterator[Compose]:
+def compose(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
     """One for all files of this ring; `test_stopping.py` is the last and takes it down."""
-    with up(Compose("test")) as compose:
+    stand_in = haproxy.stand_in(tmp_path_factory.mktemp("haproxy"), BASE_IMAGE)
+    with up(Compose("test", *filter(None, [stand_in]))) as compose:
         yield compose
 
 

@@ -61,20 +61,15 @@ def test_an_api_restarted_without_redis_predicts_with_what_was_chosen(
     assert api.version() == chosen
 
 
-def test_versions_are_backed_up_and_restored_while_everything_runs(
-    compose: Compose, api: Api
+@pytest.mark.parametrize(("chosen", "format"), [(None, "json"), ("", "json"), ("text", "text")])
+def test_logs_are_json_unless_the_machine_says_otherwise(
+    engine: None, chosen: str | None, format: str
 ) -> None:
-    listed = api.http.get("/models").json()
-    oldest = listed["versions"][-1]["model_version"]
-    tar = "tar -C /models --exclude='.writing-*'"
-    for command in (f"{tar} -cf - . > /tmp/models.tar", f"rm -r /models/{oldest}"):
-        compose("exec", "-T", "worker", "sh", "-c", command)
-    assert api.http.get(f"/models/{oldest}").status_code == 404
-    compose("exec", "-T", "worker", "sh", "-c", "tar -C /models -xf - < /tmp/models.tar")
-    assert api.http.get("/models").json() == listed
-    answer = api.http.put("/models/current", json={"model_version": oldest})
-    assert answer.status_code == 200, answer.text
-    api.wait_for_version(oldest)
+    compose = Compose("config-test")
+    compose.environment = {} if chosen is None else {"LIFEBOAT_LOG_FORMAT": chosen}
+    services = json.loads(compose("config", "--format", "json"))["services"]
+    for service in ("worker", "api"):
+        assert services[service]["environment"]["LIFEBOAT_LOG_FORMAT"] == format
 
 
 def test_two_workers_run_one_job_at_a_time(compose: Compose, api: Api) -> None:

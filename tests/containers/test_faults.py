@@ -2,13 +2,13 @@
 
 import http.server
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.containers.conftest import Compose, docker
 from tests.support.processes import ROOT, RUN_SECONDS, Api, wait_for
 from tests.support.rolling_restart import restart
-from tests.support.steady_client import LARGE, SMALL, SteadyClient
+from tests.support.steady_client import predict_meanwhile
 
 _TABLE = (ROOT / "data" / "titanic.csv").read_bytes()
 
@@ -125,22 +125,6 @@ def _health_of_worker(compose: Compose) -> str:
     return wait_for(known)
 
 
-def _predict_meanwhile(compose: Compose, act: Callable[[], object]) -> list[SteadyClient]:
-    clients = [SteadyClient(compose.port, body) for body in (SMALL, SMALL, SMALL, LARGE)]
-    for client in clients:
-        client.start()
-    try:
-        wait_for(lambda: all(client.answered for client in clients))
-        act()
-        # Each is served again.
-        seen = [len(client.answered) for client in clients]
-        wait_for(lambda: all(len(c.answered) > n + 5 for c, n in zip(clients, seen, strict=True)))
-    finally:
-        for client in clients:
-            client.stop()
-    return clients
-
-
 def test_a_rolling_restart_loses_no_request_and_refuses_no_connection(
     compose: Compose, api: Api
 ) -> None:
@@ -150,17 +134,16 @@ def test_a_rolling_restart_loses_no_request_and_refuses_no_connection(
     def log() -> str:
         return compose("logs", "api")
 
-    clients = _predict_meanwhile(compose, lambda: restart(hang_up, log, processes=2))
+    clients = predict_meanwhile(compose.port, lambda: restart(hang_up, log, processes=2))
     for client in clients:
-        assert (client.refused, client.lost_when_new, client.lost_when_kept) == ([], [], [])
-        assert client.wrong == []
+        assert client.failures() == []
     assert sum(client.closed_politely for client in clients) > 0
 
 
 def test_a_restart_answers_what_was_sent_and_refuses_until_it_listens_again(
     compose: Compose, api: Api
 ) -> None:
-    clients = _predict_meanwhile(compose, lambda: compose("restart", "api"))
+    clients = predict_meanwhile(compose.port, lambda: compose("restart", "api"))
     for client in clients:
         assert client.lost_when_kept == []
         # What is new meets the engine's proxy, which takes connections that nobody listens for.

@@ -1,4 +1,4 @@
-"""The profile `monitoring`: as Compose reads it, and its Prometheus beside real API containers.
+"""The profile `monitoring`: as Compose reads it, and its Prometheus beside both API containers.
 
 The images of the profile are not pulled here. What Compose gives them is checked, and Debian's
 Prometheus takes the place of theirs.
@@ -111,9 +111,6 @@ def test_grafana_lets_look_and_tells_nobody_its_password(services: dict[str, Any
 
 _OVERRIDE = """
 services:
-  api:
-    # Two cannot be published on one port.
-    ports: !reset []
   prometheus:
     image: {image}
     user: "65534:65534"
@@ -131,6 +128,7 @@ services:
   api: &file
     secrets: [api-key]
     environment: {{LIFEBOAT_API_KEY_FILE: /run/secrets/api-key}}
+  api-2: *file
   prometheus: *file
 secrets:
   api-key: {{file: {key}}}
@@ -138,7 +136,7 @@ secrets:
 
 
 class Watching:
-    """Two API containers without a worker, and a Prometheus by the command of the profile's."""
+    """Both API containers without a worker, and a Prometheus by the command of the profile's."""
 
     def __init__(self, folder: Path) -> None:
         executable = shutil.which("prometheus")
@@ -173,11 +171,8 @@ class Watching:
         assert self.compose.project == project
         artifacts.keep_of(self.compose)
         self.compose.environment = environment
-        services = ["redis-password", "redis", "api", "prometheus"]
-        self.compose(
-            *("--profile", "monitoring", "up", "--build", "--detach", "--no-deps"),
-            *("--scale", "api=2", *services),
-        )
+        services = ["redis-password", "redis", "api", "api-2", "prometheus"]
+        self.compose("up", "--build", "--detach", "--no-deps", *services)
 
     def write_key(self, key: str) -> None:
         self._key.write_text(f"{key}\n")
@@ -196,7 +191,7 @@ class Watching:
         return self.healths() == [("up", ""), ("up", "")]
 
     def end(self) -> None:
-        self.compose.down("--profile", "monitoring")
+        self.compose.down()
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +215,7 @@ def test_prometheus_finds_every_api_container_and_has_its_key(
     watching.start(key, in_file=in_file)
     wait_for(watching.are_up, seconds=RUN_SECONDS, pause=0.5)
     for password in filter(None, [key]):
-        for service in ("api", "prometheus"):
+        for service in ("api", "api-2", "prometheus"):
             assert password not in watching.compose("logs", service)
 
 

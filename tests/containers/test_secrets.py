@@ -28,9 +28,10 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def with_keys(engine: None, keys: Path) -> Iterator[Compose]:
-    (snippet,) = re.findall(
+    snippets = re.findall(
         r"^```yaml\n(.*?)^```$", (ROOT / "docs" / "operations.md").read_text(), re.M | re.S
     )
+    (snippet,) = (snippet for snippet in snippets if "secrets:" in snippet)
     override = keys / "docker-compose.override.yml"
     override.write_text(snippet.replace("./keys", str(keys)))
     with up(Compose("keys-test", override)) as compose:

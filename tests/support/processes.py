@@ -9,12 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
-import httpx2 as httpx
 import psutil
 import redis
 
@@ -22,16 +19,15 @@ from local import redis_server
 from shared.runtime.redis_client import connect
 from tests.support import artifacts
 
+# Named again, because most tests take all that they need from here.
+from tests.support.client import LONG_SECONDS as LONG_SECONDS
+from tests.support.client import RUN_SECONDS as RUN_SECONDS
+from tests.support.client import Client
+from tests.support.client import http_client as http_client
+from tests.support.client import wait_for as wait_for
+
 ROOT = Path(__file__).parents[2]
 _FIRST_PORT, _PORTS = 10_000, 22_000
-
-LONG_SECONDS = 60.0
-"""Longer than anything takes that a test waits for, also on a machine that has much else to do."""
-RUN_SECONDS = 120.0
-"""The same of a training run, which leaves the processor to whatever else wants it."""
-
-_T = TypeVar("_T")
-
 
 _reserved: list[socket.socket] = []
 
@@ -54,33 +50,6 @@ def free_port() -> int:
             continue
         _reserved.append(reservation)
         return port
-
-
-def wait_for(
-    what: Callable[[], _T | None],
-    *,
-    seconds: float = LONG_SECONDS,
-    pause: float = 0.05,
-    why: str | Callable[[], object] = "",
-) -> _T:
-    """Ask again until the answer is true; return it.
-
-    The deadline only bounds a test that has failed. A function as `why` is called then.
-    """
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = what()
-        if answer:
-            return answer
-        if time.monotonic() > deadline:
-            reason = why if isinstance(why, str) else why()
-            raise AssertionError(f"waited {seconds:g} s in vain{reason and ': '}{reason}")
-        time.sleep(pause)
-
-
-def http_client(url: str) -> httpx.Client:
-    """A client with a connection of its own; without TLS, whose set-up takes 50 ms."""
-    return httpx.Client(base_url=url, timeout=LONG_SECONDS, verify=False)
 
 
 class Process:
@@ -282,23 +251,18 @@ class Stack:
         return process
 
 
-class Api:
-    """A client of a running API, in the words of its contract."""
+class Api(Client):
+    """A client of an API whose process a test has started."""
 
     def __init__(self, url: str, process: Process | None = None) -> None:
-        self.url = url
+        super().__init__(url)
         self._process = process
-        self.http = http_client(url)
 
     @property
     def pid(self) -> int:
         """Of the supervisor, where there are several processes."""
         assert self._process is not None
         return self._process.pid
-
-    @property
-    def port(self) -> int:
-        return int(self.url.rpartition(":")[2])
 
     def send(self, number: signal.Signals) -> None:
         assert self._process is not None
@@ -319,47 +283,6 @@ class Api:
     def log(self) -> str:
         assert self._process is not None
         return self._process.output()
-
-    def is_live(self) -> bool:
-        try:
-            return self.http.get("/health/live").status_code == 200
-        except httpx.HTTPError:
-            return False
-
-    def predict(self, *passengers: dict[str, object]) -> httpx.Response:
-        return self.http.post("/predict", json=list(passengers) or [{"Sex": "male"}])
-
-    def version(self) -> str | None:
-        """The version that answers a prediction; None while there is no model."""
-        answer = self.predict()
-        return str(answer.json()["model_version"]) if answer.status_code == 200 else None
-
-    def wait_for_version(self, version: str) -> None:
-        wait_for(
-            lambda: self.version() == version,
-            why=lambda: f"{version} is not served, {self.version()} is",
-        )
-
-    def run_pipeline(self, *, force: bool = False) -> str:
-        answer = self.http.put("/run-pipeline", params={"force": str(force).lower()})
-        assert answer.status_code == 202, answer.text
-        return str(answer.json()["job_id"])
-
-    def job(self, job_id: str) -> dict[str, object]:
-        answer = self.http.get(f"/jobs/{job_id}")
-        assert answer.status_code == 200, answer.text
-        body: dict[str, object] = answer.json()
-        return body
-
-    def wait_for_stage(self, job_id: str, stage: str) -> None:
-        wait_for(lambda: self.job(job_id)["stage"] == stage, why=lambda: self.job(job_id))
-
-    def wait_for_end(self, job_id: str, *, seconds: float = RUN_SECONDS) -> dict[str, object]:
-        def ended() -> dict[str, object] | None:
-            job = self.job(job_id)
-            return job if job["status"] not in ("queued", "running") else None
-
-        return wait_for(ended, seconds=seconds, why=lambda: f"it does not end: {self.job(job_id)}")
 
 
 def children(pid: int) -> list[psutil.Process]:

@@ -4,8 +4,9 @@ import http.client
 import json
 import threading
 import time
+from collections.abc import Callable
 
-from tests.support.processes import LONG_SECONDS
+from tests.support.processes import LONG_SECONDS, wait_for
 
 SMALL = json.dumps([{"Sex": "female", "Age": 30}])
 LARGE = json.dumps([{"Sex": "male", "Age": 40}] * 5_000)
@@ -73,3 +74,23 @@ class SteadyClient(threading.Thread):
     def stop(self) -> None:
         self._stop_asked.set()
         self.join()
+
+    def failures(self) -> list[str]:
+        """Return everything but answers with 200, whatever it was."""
+        return [*self.refused, *self.lost_when_new, *self.lost_when_kept, *self.wrong]
+
+
+def predict_meanwhile(port: int, act: Callable[[], object]) -> list[SteadyClient]:
+    """Act while clients predict, and return them when each is served again."""
+    clients = [SteadyClient(port, body) for body in (SMALL, SMALL, SMALL, LARGE)]
+    for client in clients:
+        client.start()
+    try:
+        wait_for(lambda: all(client.answered for client in clients))
+        act()
+        seen = [len(client.answered) for client in clients]
+        wait_for(lambda: all(len(c.answered) > n + 5 for c, n in zip(clients, seen, strict=True)))
+    finally:
+        for client in clients:
+            client.stop()
+    return clients

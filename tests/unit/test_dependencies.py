@@ -36,7 +36,7 @@ def _locked(lock: str) -> Packages:
 
 
 def test_there_is_a_lock_for_each_image_and_for_the_checkout() -> None:
-    assert LOCKS == ["api.txt", "dev.txt", "otel.txt", "uv.txt", "worker.txt"]
+    assert LOCKS == ["api.txt", "dev.txt", "otel.txt", "tests.txt", "uv.txt", "worker.txt"]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -69,7 +69,7 @@ def _normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@pytest.mark.parametrize("lock", ["api.txt", "otel.txt", "worker.txt"])
+@pytest.mark.parametrize("lock", ["api.txt", "otel.txt", "tests.txt", "worker.txt"])
 def test_the_tests_see_what_the_images_get(lock: str) -> None:
     assert _locked(lock).items() <= _locked("dev.txt").items()
 
@@ -78,7 +78,13 @@ def test_the_tests_see_what_the_images_get(lock: str) -> None:
     "path",
     [
         *(f"requirements/{lock}" for lock in LOCKS),
-        *("Dockerfile.api", "Dockerfile.worker", "docker-compose.yml", "Makefile"),
+        *(
+            "Dockerfile.api",
+            "Dockerfile.worker",
+            "tests/Dockerfile",
+            "docker-compose.yml",
+            "Makefile",
+        ),
         *("pyproject.toml", ".github/workflows/ci.yml", ".ci/run"),
     ],
 )

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from api.app import create_app
 from shared import __version__
+from shared.environment import READ_ELSEWHERE
 from shared.settings import Settings
 from tests.support.documents import pages
 from tests.support.tree import documents, other_files, python_files
@@ -55,17 +56,28 @@ def test_the_example_file_lists_every_setting_with_its_default() -> None:
     lines = dict(re.findall(r"^#?(LIFEBOAT_\w+)=(.*)$", _read(".env.example"), re.M))
     for name, field in Settings.model_fields.items():
         assert lines.pop(f"LIFEBOAT_{name.upper()}") == _documented(field.default)
-    # What is left is docker compose's alone.
-    assert set(lines) == {"LIFEBOAT_PUBLISH_ADDRESS", "LIFEBOAT_WORKER_MEMORY", "LIFEBOAT_EXTRAS"}
+    # What is left is docker compose's alone. `make` sets the version.
+    assert set(lines) == {f"LIFEBOAT_{name}" for name in READ_ELSEWHERE - {"VERSION"}}
     compose = _read("docker-compose.yml")
     for name, default in lines.items():
         assert f"${{{name}:-{default}}}" in compose
+    read = set(re.findall(r"\$\{LIFEBOAT_(\w+)", compose))
+    assert read <= {name.upper() for name in Settings.model_fields} | READ_ELSEWHERE
 
 
 def test_containers_pass_on_every_setting_that_is_not_fixed_in_them() -> None:
-    fixed = {"HOST", "PORT", "MODELS_DIR", "REDIS_URL", "REDIS_PASSWORD_FILE"}
-    passed_on = set(re.findall(r"^      LIFEBOAT_(\w+):$", _read("docker-compose.yml"), re.M))
+    fixed = {"REVISION", "HOST", "PORT", "MODELS_DIR", "REDIS_URL", "REDIS_PASSWORD_FILE"}
+    line = r"^      LIFEBOAT_(\w+):(?: \$\{LIFEBOAT_\1:-\w+\})?$"
+    passed_on = set(re.findall(line, _read("docker-compose.yml"), re.M))
     assert passed_on == {name.upper() for name in Settings.model_fields} - fixed
+
+
+def test_no_variable_without_a_value_takes_away_what_an_image_sets() -> None:
+    bare = set(re.findall(r"^      (\w+):$", _read("docker-compose.yml"), re.M))
+    for image in ("Dockerfile.api", "Dockerfile.worker"):
+        set_by_image = set(re.findall(r"^(?:ENV|   ) (\w+)=", _read(image), re.M))
+        assert "LIFEBOAT_LOG_FORMAT" in set_by_image
+        assert not bare & set_by_image
 
 
 def test_the_version_stands_in_one_place_and_is_read_from_there() -> None:

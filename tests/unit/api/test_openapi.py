@@ -140,8 +140,18 @@ def test_the_example_of_a_prediction_is_the_original_clients_and_works() -> None
         ("get", "/models", "200", {"serving", "versions"}),
         ("get", "/processes", "200", {"processes"}),
         ("put", "/models/current", "200", {"model_version"}),
-        ("get", "/health/ready", "200", {"status", "model_version", "redis"}),
-        ("get", "/health/ready", "503", {"status", "model_version", "redis"}),
+        (
+            "get",
+            "/health/ready",
+            "200",
+            {"status", "model_version", "redis", "version", "revision"},
+        ),
+        (
+            "get",
+            "/health/ready",
+            "503",
+            {"status", "model_version", "redis", "version", "revision"},
+        ),
     ],
 )
 def test_an_answer_has_the_fields_that_clients_rely_on(

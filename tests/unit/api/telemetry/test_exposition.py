@@ -9,6 +9,7 @@ import pytest
 
 from api.telemetry import metrics, process_files
 from api.telemetry.exposition import exposition
+from shared import __version__
 from shared.jobs.durations import JobStatistics, durations
 
 _ROOT = Path(__file__).parents[4]
@@ -27,27 +28,29 @@ def info(version: str) -> str:
 
 
 def test_the_served_version_is_named() -> None:
-    assert samples(exposition(VERSION, None))[info(VERSION)] == 1
+    shown = samples(exposition("abc", VERSION, None))
+    assert shown[info(VERSION)] == 1
+    assert shown[f'lifeboat_build_info{{revision="abc",version="{__version__}"}}'] == 1
 
 
 def test_before_the_first_model_no_version_is_named() -> None:
-    assert not [name for name in samples(exposition(None, None)) if "model_info" in name]
+    assert not [name for name in samples(exposition("abc", None, None)) if "model_info" in name]
 
 
 def test_only_the_version_that_is_served_now_has_a_series() -> None:
-    exposition(OTHER, None)
-    named = [name for name in samples(exposition(VERSION, None)) if "model_info" in name]
+    exposition("abc", OTHER, None)
+    named = [name for name in samples(exposition("abc", VERSION, None)) if "model_info" in name]
     assert named == [info(VERSION)]
 
 
 def test_what_is_counted_is_shown() -> None:
-    before = samples(exposition(None, None))["lifeboat_predicted_rows_total"]
+    before = samples(exposition("abc", None, None))["lifeboat_predicted_rows_total"]
     metrics.PREDICTED_ROWS.inc(3)
-    assert samples(exposition(None, None))["lifeboat_predicted_rows_total"] == before + 3
+    assert samples(exposition("abc", None, None))["lifeboat_predicted_rows_total"] == before + 3
 
 
 def test_what_can_be_counted_is_there_before_it_was() -> None:
-    shown = samples(exposition(None, None))
+    shown = samples(exposition("abc", None, None))
     assert {
         *('lifeboat_predictions_total{label="0"}', 'lifeboat_predictions_total{label="1"}'),
         'lifeboat_shed_requests_total{cap="requests at once"}',
@@ -58,7 +61,7 @@ def test_what_can_be_counted_is_there_before_it_was() -> None:
 def test_jobs_are_shown_as_the_histogram_that_they_are() -> None:
     fields = {"failed:1": "2", "failed:5": "1", "failed:+Inf": "4", "failed:sum": "30000.5"}
     jobs = JobStatistics(queued=1, durations=durations(fields))
-    shown = samples(exposition(None, jobs))
+    shown = samples(exposition("abc", None, jobs))
     assert shown["lifeboat_queue_length"] == 1
     buckets = {
         bound: shown[f'lifeboat_job_duration_seconds_bucket{{le="{bound}",outcome="failed"}}']
@@ -72,7 +75,7 @@ def test_jobs_are_shown_as_the_histogram_that_they_are() -> None:
 
 
 def test_without_redis_nothing_is_said_of_jobs() -> None:
-    assert not re.search("lifeboat_(queue|job)", exposition(VERSION, None).decode())
+    assert not re.search("lifeboat_(queue|job)", exposition("abc", VERSION, None).decode())
 
 
 _PROCESS = """
@@ -88,7 +91,7 @@ print("ready", flush=True)
 if sys.argv[5] == "wait":
     sys.stdin.read()
 else:
-    print(exposition(sys.argv[4], None).decode())
+    print(exposition("abc", sys.argv[4], None).decode())
 """
 
 
