@@ -35,7 +35,8 @@ export function outcomeOf(work, stopped, goOn) {
     work.absent.length > 0 && `Columns that the file does not have; their values count as not known: ${work.absent.join(", ")}.`,
     versions.length > 1 && `The served version changed meanwhile; the rows were answered by ${versions.join(", ")}.`,
   ];
-  parts.push(...told.filter(Boolean).map((text) => notice(text)));
+  const sentences = told.filter(Boolean);
+  if (sentences.length > 0) parts.push(element("div.notice", { role: "status" }, ...sentences.map((text) => element("p", {}, text))));
   if (faults.size > 0) parts.push(...faultsOf(sheet, faults));
   const buttons = [goOn];
   if (stopped === null || predicted.size > 0) {
@@ -68,7 +69,7 @@ function faultsOf({ rows }, faults) {
     notice(`${number(faults.size)} ${faults.size === 1 ? "row was" : "rows were"} left out:`, "bad"),
     element("ul.problems", {},
       ...shown.flatMap(([at, found]) => found.map(([field, words]) => element("li", {}, `line ${number(rows[at].line)}, ${field}: ${words}`))),
-      more > 0 ? element("li", {}, `and ${number(more)} more`) : null),
+      more > 0 ? element("li", {}, `and ${number(more)} more ${more === 1 ? "row" : "rows"}`) : null),
   ];
 }
 

@@ -59,7 +59,7 @@ function input(field) {
 const idOf = (name) => name.replace(/\s+/g, "-");
 
 function labelled(field, control) {
-  const hint = [field.description.replace(/\s*Required\.\s*/, ""), boundsOf(field), field.required ? "Required." : ""].filter(Boolean).join(" ");
+  const hint = [field.description.replace(/\s*Required\.\s*/, ""), field.required ? "Required." : "", boundsOf(field)].filter(Boolean).join(" ");
   return element("div.field", {},
     element("label", { for: control.id }, field.name),
     control,

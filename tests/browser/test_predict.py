@@ -57,6 +57,45 @@ def test_the_form_has_what_the_schema_has(page: Page, api: Api) -> None:
     expect(page.locator(".fields label")).to_have_text(names)
 
 
+def test_the_form_is_there_for_any_kind_of_field(page: Page, api: Api) -> None:
+    document = api.http.get("/openapi.json").json()
+    body = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
+    optional = [{"type": "null"}]
+    body["schema"]["items"] = {
+        "properties": {
+            "amount": {"type": "number", "minimum": 0, "description": "Euro. Required."},
+            "tax": {"anyOf": [{"type": "number", "exclusiveMaximum": 1}, *optional]},
+            "fixed acidity": {"anyOf": [{"type": "number"}, *optional]},
+            "smoker": {"anyOf": [{"type": "string", "enum": ["True", "False"]}, *optional]},
+            "only": {"anyOf": [{"type": "string", "const": "this"}, *optional]},
+            "town": {"type": "string", "enum": [f"Town {at}" for at in range(300)]},
+        },
+        "required": ["amount"],
+    }
+    page.route("**/openapi.json", lambda route: route.fulfill(json=document))
+    _open(page, api)
+    described = {
+        name: page.get_by_label(name, exact=True) for name in body["schema"]["items"]["properties"]
+    }
+    expect(described["amount"]).to_have_accessible_description("Euro. Required. At least 0")
+    expect(described["tax"]).to_have_accessible_description("Less than 1")
+    expect(described["only"].locator("option")).to_have_text(["Not known", "this"])
+    expect(described["town"].locator("option")).to_have_count(301)
+    described["tax"].fill("1")
+    described["fixed acidity"].fill("1e999")
+    described["smoker"].select_option("False")
+    page.get_by_role("button", name="Predict").click()
+    expect(described["amount"]).to_have_accessible_description(
+        "Euro. Required. At least 0 this field is required"
+    )
+    expect(described["tax"]).to_have_accessible_description(
+        "Less than 1 expected less than 1, got “1”"
+    )
+    expect(described["fixed acidity"]).to_have_accessible_description(
+        "expected a number up to 3.4e38, got “1e999”"
+    )
+
+
 def test_what_is_wrong_is_said_at_its_field(page: Page, api: Api) -> None:
     _open(page, api)
     page.get_by_label("Age", exact=True).fill("a lot")

@@ -73,3 +73,9 @@ def test_no_page_names_another_host() -> None:
     folder = Path(api.__file__).parent / "page"
     for page in sorted(folder.glob("*.html")):
         assert "//" not in page.read_text(), page.name
+
+
+def test_the_page_asks_for_all_of_its_modules_at_once(client: TestClient) -> None:
+    modules = {path.name for path in (Path(api.__file__).parent / "page").glob("*.js")}
+    needed = re.findall(r'(?:src|href)="page/([^"]+\.js)"', client.get("/").text)
+    assert sorted(needed) == sorted(modules - {"docs.js"})
