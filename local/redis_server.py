@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import redis
 
 from shared.runtime.redis_client import connect
+from shared.runtime.redis_url import RedisServer
 from shared.settings import Settings
 
 _LOOK_SECONDS = 0.2
@@ -108,7 +109,7 @@ def main() -> None:
     while not is_asked_to_end:
         with suppress(subprocess.TimeoutExpired):
             sys.exit(process.wait(_LOOK_SECONDS))
-    with suppress(redis.RedisError), connect(url) as client:
+    with suppress(redis.RedisError), connect(RedisServer(url)) as client:
         _wait_until_alone(client)
         client.shutdown()
     process.terminate()

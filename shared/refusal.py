@@ -37,7 +37,7 @@ def read_settings() -> Settings:
     """Return the settings of a service; if one is wrong, log which and end the process."""
     try:
         found = Settings()
-        found.redis_url_with_password()
+        found.redis_server()
     except (ValidationError, UnreadableFile) as error:
         refuse_to_start(*explanations(error))
     return found

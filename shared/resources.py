@@ -40,9 +40,9 @@ def build(settings: Settings) -> Resources:
     Raises:
         UnreadableFile: the file of the Redis password cannot be read.
     """
-    url = settings.redis_url_with_password()
-    client = connect(url)
-    celery = celery_application(url)
+    server = settings.redis_server()
+    client = connect(server)
+    celery = celery_application(server)
     return Resources(
         redis=client,
         celery=celery,

@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +21,8 @@ from pydantic_settings import (
 
 from shared import environment
 from shared.environment import UnreadableFile
+from shared.runtime import redis_url
+from shared.runtime.redis_url import RedisServer
 
 _Home = AfterValidator(os.path.expanduser)
 UserPath = Annotated[Path, AfterValidator(lambda path: Path(os.path.expanduser(path)))]
@@ -62,6 +63,11 @@ class Settings(BaseSettings):
     )
     redis_password_file: UserPath | None = Field(
         None, description="File that holds the Redis password, if the URL has none."
+    )
+    redis_ca_file: UserPath | None = Field(
+        None,
+        description="File of the certificate authorities (PEM) that a rediss:// server may have, "
+        "beside those of the system.",
     )
     training_data: Annotated[str, _Home] = Field(
         "data/titanic.csv",
@@ -131,17 +137,7 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _check_redis_url(cls, url: SecretStr) -> SecretStr:
-        try:
-            parts = urlsplit(url.get_secret_value())
-            valid = parts.scheme in ("redis", "rediss") and parts.port != 0
-        except ValueError:
-            valid = False
-        if not valid:
-            # Neither the URL nor urllib's error, which quotes a part of it: it may hold a password.
-            raise ValueError(
-                "expected a URL like redis://host:6379/0 or rediss://host:6379/0, found something "
-                "else; write special characters of a password as %XX"
-            ) from None
+        redis_url.checked(url.get_secret_value())
         return url
 
     @model_validator(mode="after")
@@ -156,22 +152,25 @@ class Settings(BaseSettings):
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
-    def redis_url_with_password(self) -> str:
-        """Return the URL to connect to, with the password from `redis_password_file`.
+    def redis_server(self) -> RedisServer:
+        """Return the server to connect to, with the password from its file unless the URL has one.
 
         Raises:
-            UnreadableFile: the password file cannot be read.
+            UnreadableFile: the password file cannot be read, or the one of certificates.
         """
         url = self.redis_url.get_secret_value()
-        if self.redis_password_file is None:
-            return url
-        try:
-            password = quote(environment.read_text(self.redis_password_file), safe="")
-        except UnreadableFile as error:
-            raise UnreadableFile(f"LIFEBOAT_REDIS_PASSWORD_FILE: {error}") from None
-        parts = urlsplit(url)
-        user, _, address = parts.netloc.rpartition("@")
-        return urlunsplit(parts._replace(netloc=f"{user.split(':')[0]}:{password}@{address}"))
+        if self.redis_password_file is not None and not redis_url.has_password(url):
+            try:
+                password = environment.read_text(self.redis_password_file)
+            except UnreadableFile as error:
+                raise UnreadableFile(f"LIFEBOAT_REDIS_PASSWORD_FILE: {error}") from None
+            url = redis_url.with_password(url, password)
+        if self.redis_ca_file is not None:
+            try:
+                redis_url.check_authority(self.redis_ca_file)
+            except ValueError as error:
+                raise UnreadableFile(f"LIFEBOAT_REDIS_CA_FILE: {error}") from None
+        return RedisServer(url, self.redis_ca_file)
 
 
 def _key(name: str, key: SecretStr | None, file: Path | None) -> SecretStr | None:

@@ -11,7 +11,7 @@ from shared.jobs.queue import celery_application
 from shared.refusal import read_settings
 
 settings = read_settings()
-app = celery_application(settings.redis_url_with_password(), amqp="worker.broker:PatientBroker")
+app = celery_application(settings.redis_server(), amqp="worker.broker:PatientBroker")
 app.conf.update(
     include=["worker.lifecycle", "worker.tasks"],
     # One run at a time, so one child is enough. A child, because a run that is killed for lack of

@@ -7,6 +7,7 @@ from celery import Celery
 from kombu.exceptions import KombuError
 
 from shared.runtime.redis_keys import QUEUE
+from shared.runtime.redis_url import RedisServer
 
 TASK_NAME = "lifeboat.train"
 
@@ -36,14 +37,15 @@ def forget_settings_of_others() -> None:
             del os.environ[name]
 
 
-def celery_application(url: str, *, amqp: str | None = None) -> Celery:
+def celery_application(server: RedisServer, *, amqp: str | None = None) -> Celery:
     """Make a Celery application with the configuration that senders and workers share.
 
     `amqp` names a class of the worker's own in place of Celery's access to the broker.
     """
     forget_settings_of_others()
-    application = Celery("lifeboat", broker=url, set_as_current=False, amqp=amqp)
+    application = Celery("lifeboat", broker=server.plain_url, set_as_current=False, amqp=amqp)
     application.conf.update(
+        broker_use_ssl=server.tls or None,
         task_default_queue=QUEUE,
         # Without a name there is no table of bindings in Redis: the queue is a list, and no more.
         task_default_exchange="",

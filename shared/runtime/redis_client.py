@@ -4,10 +4,12 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from shared.runtime.redis_url import RedisServer
+
 _TIMEOUT_SECONDS = 1.0
 
 
-def connect(url: str) -> redis.Redis:
+def connect(server: RedisServer) -> redis.Redis:
     """Return a thread-safe client; it opens no connection before its first call.
 
     redis-py 8 retries ten times by default, and a GET on a frozen server took more than 45 s. With
@@ -16,7 +18,8 @@ def connect(url: str) -> redis.Redis:
     may be made twice, and all of ours allow for that.
     """
     return redis.Redis.from_url(
-        url,
+        server.plain_url,
+        **server.tls,
         decode_responses=True,
         # Somebody may have set the version key to bytes that are not UTF-8: they name no version.
         encoding_errors="replace",

@@ -8,6 +8,7 @@ import pytest
 
 from shared.runtime.redis_client import connect
 from shared.runtime.redis_keys import VERSION
+from shared.runtime.redis_url import RedisServer
 from shared.versions.manifest import ONNX_FILE
 from tests.support.processes import (
     LONG_SECONDS,
@@ -33,7 +34,7 @@ def secured(stack: Stack) -> Stack:
     stack.redis.client.config_set("requirepass", REDIS_PASSWORD)
     stack.redis.client.close()
     stack.redis.url = stack.redis.url.replace("//", f"//:{REDIS_PASSWORD}@")
-    stack.redis.client = connect(stack.redis.url)
+    stack.redis.client = connect(RedisServer(stack.redis.url))
     stack.settings |= {"signing_key": SIGNING_KEY, "api_key": API_KEY, "log_level": "DEBUG"}
     return stack
 

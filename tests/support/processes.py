@@ -16,6 +16,7 @@ import psutil
 import redis
 
 from local import redis_server
+from shared.runtime import redis_url
 from shared.runtime.redis_client import connect
 from tests.support import artifacts
 
@@ -149,7 +150,7 @@ class RedisServer:
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._folder = folder
         self._started: list[Process] = []
-        self.client: redis.Redis = connect(self.url)
+        self.client: redis.Redis = connect(redis_url.RedisServer(self.url))
         folder.mkdir()
         self.start()
 

@@ -4,6 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from shared import resources
+from shared.environment import UnreadableFile
 from shared.settings import Settings
 from tests.support.versions import publish
 
@@ -22,7 +23,7 @@ def test_nothing_is_connected_before_its_first_use(tmp_path: Path) -> None:
 
 def test_a_password_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     settings = Settings(redis_url=NOWHERE, redis_password_file=tmp_path / "nowhere")
-    with pytest.raises(OSError, match="nowhere"):
+    with pytest.raises(UnreadableFile, match="nowhere"):
         resources.build(settings)
 
 

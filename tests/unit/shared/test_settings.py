@@ -14,7 +14,7 @@ def test_without_a_variable_everything_runs_on_this_machine() -> None:
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.models_dir == Path("models")
     assert settings.training_data == "data/titanic.csv"
-    assert settings.redis_url_with_password() == "redis://127.0.0.1:6379/0"
+    assert settings.redis_server().url == "redis://127.0.0.1:6379/0"
     assert settings.promotion_tolerance == 0.01
     assert settings.keep_versions == 10
     assert settings.api_key is None
@@ -101,6 +101,7 @@ def test_the_home_is_expanded_in_every_path(
     ("variable", "text", "said"),
     [
         ("REDIS_URL", "http://:sesame@other", "LIFEBOAT_REDIS_URL: expected a URL like redis://"),
+        ("REDIS_URL", "redis://:sesame@h/abc", "LIFEBOAT_REDIS_URL: expected a URL like redis://"),
         ("LOG_LEVEL", "LOUD", "LIFEBOAT_LOG_LEVEL: Input should be 'DEBUG', 'INFO', "),
         ("API_KEY_FILE", "nowhere", "LIFEBOAT_API_KEY_FILE: nowhere cannot be read: No such file"),
     ],
@@ -194,7 +195,7 @@ def test_the_url_of_the_api_is_one_to_click_on(host: str, port: int, url: str) -
     ],
 )
 def test_without_a_password_file_the_url_is_taken_as_it_is(url: str) -> None:
-    assert Settings(redis_url=SecretStr(url)).redis_url_with_password() == url
+    assert Settings(redis_url=SecretStr(url)).redis_server().url == url
 
 
 @pytest.mark.parametrize(
@@ -202,8 +203,6 @@ def test_without_a_password_file_the_url_is_taken_as_it_is(url: str) -> None:
     [
         ("redis://redis:6379/2", None),
         ("redis://lifeboat@redis:6379/2", "lifeboat"),
-        ("redis://lifeboat:old@redis:6379/2", "lifeboat"),
-        ("redis://:old@redis:6379/2", None),
     ],
 )
 @pytest.mark.parametrize("password", ["sesame", "p@ss:w/rd?#%41 &"])
@@ -213,16 +212,35 @@ def test_the_password_of_the_file_reaches_redis_as_it_stands_there(
     file = tmp_path / "password"
     file.write_text(f"\ufeff{password}\n")
     settings = Settings(redis_url=SecretStr(url), redis_password_file=file)
-    client = redis.Redis.from_url(settings.redis_url_with_password())
+    client = redis.Redis.from_url(settings.redis_server().url)
     options = client.connection_pool.connection_kwargs
     assert options["password"] == password
     assert (options.get("username") or None) == username
     assert (options["host"], options["port"], options["db"]) == ("redis", 6379, 2)
 
 
+@pytest.mark.parametrize(
+    "url", ["redis://lifeboat:old@redis:6379/2", "redis://:old@redis:6379/2", "redis://:@redis/2"]
+)
+def test_a_password_in_the_url_wins_over_the_file(tmp_path: Path, url: str) -> None:
+    # Which need not be there.
+    settings = Settings(redis_url=SecretStr(url), redis_password_file=tmp_path / "none")
+    assert settings.redis_server().url == url
+
+
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+def test_a_file_without_certificate_authorities_is_refused(
+    tmp_path: Path, content: str | None
+) -> None:
+    if content is not None:
+        (tmp_path / "ca.pem").write_text(content)
+    with pytest.raises(UnreadableFile, match="LIFEBOAT_REDIS_CA_FILE: .*ca.pem cannot be read: "):
+        Settings(redis_ca_file=tmp_path / "ca.pem").redis_server()
+
+
 def test_a_password_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="LIFEBOAT_REDIS_PASSWORD_FILE: .*none.*: No such"):
-        Settings(redis_password_file=tmp_path / "none").redis_url_with_password()
+        Settings(redis_password_file=tmp_path / "none").redis_server()
     (tmp_path / "latin").write_bytes(b"M\xfcller")
     with pytest.raises(UnreadableFile, match="LIFEBOAT_REDIS_PASSWORD_FILE: .*not text in UTF-8"):
-        Settings(redis_password_file=tmp_path / "latin").redis_url_with_password()
+        Settings(redis_password_file=tmp_path / "latin").redis_server()
