@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from shared.runtime.redis_client import connect
+from shared.runtime.redis_url import RedisServer
 from tests.support.processes import (
     LONG_SECONDS,
     ROOT,
@@ -182,7 +183,7 @@ def test_its_redis_asks_for_a_password_that_nobody_else_can_see(lasting: Running
     environment = psutil.Process(lasting.pid("api")).environ()
     url = urlsplit(environment["LIFEBOAT_REDIS_URL"])
     assert url.password and len(url.password) >= 32
-    stranger = connect(f"redis://127.0.0.1:{url.port}/0")
+    stranger = connect(RedisServer(f"redis://127.0.0.1:{url.port}/0"))
     with stranger, pytest.raises(redis.AuthenticationError):
         stranger.lpush("lifeboat:queue", "rubbish")
     for process in psutil.process_iter(["cmdline"]):
