@@ -15,7 +15,13 @@ _NAMES = {
 _LOWER_IS_BETTER = {"log_loss", "brier_score"}
 
 
-def comparison(model_version: str, metrics: Metrics, served: tuple[str, Metrics] | None) -> Table:
+def comparison(
+    model_version: str,
+    metrics: Metrics,
+    served: tuple[str, Metrics] | None,
+    *,
+    ascii_only: bool = False,
+) -> Table:
     """Return a table of mean ± standard deviation over the folds, and the difference of the means.
 
     `served` is the version that the run is compared with, and its metrics.
@@ -32,16 +38,16 @@ def comparison(model_version: str, metrics: Metrics, served: tuple[str, Metrics]
         table.add_column("difference", justify="right", no_wrap=True)
     for name, words in _NAMES.items():
         score: Score = getattr(metrics, name)
-        row: list[str | Text] = [words, _shown(score)]
+        row: list[str | Text] = [words, _shown(score, ascii_only)]
         if served is not None:
             before: Score = getattr(served[1], name)
-            row += [_shown(before), _difference(name, score.mean - before.mean)]
+            row += [_shown(before, ascii_only), _difference(name, score.mean - before.mean)]
         table.add_row(*row)
     return table
 
 
-def _shown(score: Score) -> str:
-    return f"{score.mean:.4f} ± {score.std:.4f}"
+def _shown(score: Score, ascii_only: bool) -> str:
+    return f"{score.mean:.4f} {'+-' if ascii_only else '±'} {score.std:.4f}"
 
 
 def _difference(name: str, value: float) -> Text:

@@ -30,7 +30,15 @@ class JobClient:
             headers["X-API-Key"] = api_key
         self.url = url
         try:
-            self._http = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT)
+            # Directly, whatever http_proxy says: a Lifeboat is on this machine or in one's network,
+            # and a proxy of another kind would end this command. SSL_CERT_FILE still counts.
+            self._http = httpx.Client(
+                base_url=url,
+                headers=headers,
+                timeout=_TIMEOUT,
+                trust_env=False,
+                verify=httpx.create_ssl_context(trust_env=True) if "https" in url[:5] else True,
+            )
         except httpx.InvalidURL as error:
             raise CallFailed(
                 f"expected a URL such as http://127.0.0.1:8000, got {url} ({error})"

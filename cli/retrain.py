@@ -1,7 +1,8 @@
 """Starts a training run in a running Lifeboat, and shows it: `python -m cli.retrain --follow`.
 
 The exit status says how the run ended: 0 promoted, 1 failed, 2 the API did not answer or refused,
-3 rejected, 4 cancelled, 130 no longer watched after Ctrl-C. Without --follow, 0 means started.
+3 rejected, 4 cancelled, 130 no longer watched, after Ctrl-C or because nobody reads the output any
+more. Without --follow, 0 means started.
 """
 
 import argparse
@@ -17,12 +18,12 @@ from cli.comparison import comparison
 from cli.job_client import CallFailed, JobClient
 from cli.job_display import display
 from cli.outcome import exit_status, outcome
+from cli.terminal import DETACHED, Terminal
 from shared import refusal
 from shared.jobs.job import Job
 from shared.refusal import refuse
 
 CANNOT_ASK = 2
-DETACHED = 130
 
 _LONGEST_NAME = 64
 
@@ -33,7 +34,7 @@ def main() -> None:
     for sentence in refusal.oddities():
         refusal.say(sentence)
     key = settings.api_key
-    console = Console(highlight=False, markup=False)
+    console = Terminal()
     try:
         client = JobClient(
             (arguments.url or settings.api_url).rstrip("/"),
@@ -56,7 +57,7 @@ def _arguments() -> argparse.Namespace:
         description="Starts a training run in a running Lifeboat. If a run is queued or running, "
         "takes that run.",
         epilog="Exit status with --follow: 0 promoted, 1 failed, 2 the API did not answer or "
-        "refused, 3 rejected, 4 cancelled, 130 no longer watched after Ctrl-C.",
+        "refused, 3 rejected, 4 cancelled, 130 no longer watched.",
     )
     parser.add_argument("--follow", action="store_true", help="show the run until it ends")
     parser.add_argument("--force", action="store_true", help="promote whatever the gate decides")
@@ -98,7 +99,9 @@ def _follow(client: JobClient, job: Job, console: Console) -> int:
         # The table is worth showing even if the other version is gone by now.
         with suppress(CallFailed):
             served = client.compared_with(version)
-        console.print(comparison(version, job.result.metrics, served))
+        ascii_only = console.options.ascii_only
+        table = comparison(version, job.result.metrics, served, ascii_only=ascii_only)
+        console.print(table)
     console.print(outcome(job), soft_wrap=True)
     return exit_status(job)
 

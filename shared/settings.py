@@ -112,6 +112,9 @@ class Settings(BaseSettings):
         description="Revision of the code, which the page, /health/ready and lifeboat_build_info "
         "tell; `make` sets it from Git.",
     )
+    alive_file: UserPath | None = Field(
+        None, description="File that the worker touches each second while its event loop moves."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR."
     )

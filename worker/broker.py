@@ -9,11 +9,9 @@ import base64
 import json
 import logging
 import secrets
-import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from queue import Empty
 from typing import Any, TypeVar
 
@@ -29,10 +27,7 @@ from shared.jobs.job import JOB_ID_PATTERN
 from shared.jobs.queue import TASK_NAME
 from shared.runtime.redis_keys import QUEUE
 from shared.runtime.redis_outage import Outage
-
-ALIVE_FILE = Path(tempfile.gettempdir()) / "lifeboat-worker-alive"
-"""Touched by Celery's event loop; its age is the container's health check. `celery inspect ping`
-would start a Python with all of Celery for each probe."""
+from worker.alive import alive_file
 
 _RECONNECT_SECONDS = 2.0
 _SLICE_SECONDS = 0.5
@@ -68,7 +63,7 @@ class PatientConnection(kombu.Connection):
             outage.note(error)
 
         def wait() -> None:
-            ALIVE_FILE.touch()
+            alive_file.touch()
             if callback is not None:
                 callback()
 
@@ -91,7 +86,7 @@ class PatientConsumer(Consumer):
         if outage.failures > 1:
             for _ in range(round(_RECONNECT_SECONDS / _SLICE_SECONDS)):
                 maybe_shutdown()
-                ALIVE_FILE.touch()
+                alive_file.touch()
                 time.sleep(_SLICE_SECONDS)
         return super().connect()
 

@@ -24,8 +24,8 @@ from shared import resources
 from shared.refusal import oddities
 from shared.runtime import tracing
 from shared.runtime.log import configure
+from worker.alive import alive_file
 from worker.attempt import worker_name
-from worker.broker import ALIVE_FILE
 from worker.celery_app import app, settings
 from worker.duties import Duties
 from worker.pool import ChildWatch, children_of, show_that_it_moves
@@ -81,7 +81,7 @@ def start_duties(sender: Any, **_: Any) -> None:
         children=lambda: children_of(sender.pool),
     )
     duties.start()
-    sender.timer.call_repeatedly(_ALIVE_SECONDS, ALIVE_FILE.touch)
+    sender.timer.call_repeatedly(_ALIVE_SECONDS, alive_file.touch)
 
     @worker_shutting_down.connect(weak=False)
     def hand_back(**_: Any) -> None:

@@ -14,8 +14,8 @@ from tests.support.processes import Stack, wait_for
 @pytest.fixture
 def alive_file(stack: Stack, tmp_path: Path) -> Path:
     """What the container's health check looks at."""
-    stack.environment = {"TMPDIR": str(tmp_path)}
-    return tmp_path / "lifeboat-worker-alive"
+    stack.settings["alive_file"] = str(tmp_path / "alive")
+    return tmp_path / "alive"
 
 
 def test_a_worker_without_redis_is_alive_and_takes_the_next_job_up_soon(

@@ -66,7 +66,15 @@ def test_the_example_file_lists_every_setting_with_its_default() -> None:
 
 
 def test_containers_pass_on_every_setting_that_is_not_fixed_in_them() -> None:
-    fixed = {"REVISION", "HOST", "PORT", "MODELS_DIR", "REDIS_URL", "REDIS_PASSWORD_FILE"}
+    fixed = {
+        "REVISION",
+        "HOST",
+        "PORT",
+        "MODELS_DIR",
+        "REDIS_URL",
+        "REDIS_PASSWORD_FILE",
+        "ALIVE_FILE",
+    }
     line = r"^      LIFEBOAT_(\w+):(?: \$\{LIFEBOAT_\1:-\w+\})?$"
     passed_on = set(re.findall(line, _read("docker-compose.yml"), re.M))
     assert passed_on == {name.upper() for name in Settings.model_fields} - fixed

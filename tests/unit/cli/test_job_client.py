@@ -1,5 +1,7 @@
 """What a running stack seldom shows: a run that is lost, an API that stays away."""
 
+import http.server
+import threading
 import time
 from collections.abc import Callable
 
@@ -116,3 +118,19 @@ def test_a_server_that_is_no_lifeboat_is_named(
 def test_what_is_no_url_is_refused(url: str) -> None:
     with pytest.raises(CallFailed, match=r"nowhere|http://\["):
         JobClient(url, requested_by="me@here", api_key=None).start(force=False)
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTPS_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "socks5://127.0.0.1:9", "no URL at all"])
+def test_it_asks_directly_whatever_proxy_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch, name: str, proxy: str
+) -> None:
+    monkeypatch.setenv(name, proxy)
+    with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        client = JobClient(
+            f"http://127.0.0.1:{server.server_port}", requested_by="me@here", api_key=None
+        )
+        # It was reached, and answers that it knows no GET.
+        with pytest.raises(CallFailed, match="answers 501"):
+            client.job(JOB_ID)

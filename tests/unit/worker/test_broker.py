@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from shared.jobs.queue import TASK_NAME
-from worker import broker
+from worker.alive import alive_file
 from worker.broker import PatientConnection, job_of, look_at
 
 JOB_ID = "0123456789abcdef" * 2
@@ -87,7 +87,7 @@ def test_a_lost_connection_is_tried_again_every_two_seconds_and_the_worker_is_al
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(broker, "ALIVE_FILE", tmp_path / "alive")
+    monkeypatch.setattr(alive_file, "path", tmp_path / "alive")
     monkeypatch.setattr("kombu.utils.functional.sleep", slept.append)
     connection = PatientConnection("redis://127.0.0.1:1/0")
     tries = iter([redis.ConnectionError("refused"), redis.ResponseError("READONLY no")] * 2)

@@ -1,0 +1,28 @@
+"""The terminal, pipe or file that a command prints to, of any encoding, and perhaps soon gone."""
+
+import io
+import os
+import sys
+from typing import NoReturn
+
+from rich.console import Console
+
+DETACHED = 130
+"""Exit status: the run goes on, and is no longer watched."""
+
+
+class Terminal(Console):
+    """Prints what the encoding lacks as an escape, and ends quietly when nobody reads any more."""
+
+    def __init__(self) -> None:
+        if sys.stdout is None:
+            # Started with standard output closed.
+            sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
+        super().__init__(highlight=False, markup=False)
+
+    def on_broken_pipe(self) -> NoReturn:
+        # Python flushes the stream once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(DETACHED)

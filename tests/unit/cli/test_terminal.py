@@ -1,0 +1,39 @@
+import io
+import os
+import sys
+
+import pytest
+
+from cli.comparison import comparison
+from cli.terminal import DETACHED, Terminal
+from tests.support.versions import metrics
+
+
+def test_what_an_encoding_lacks_is_printed_as_an_escape(monkeypatch: pytest.MonkeyPatch) -> None:
+    for encoding in ("ascii", "latin-1", "cp437"):
+        printed = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding=encoding))
+        terminal = Terminal()
+        ascii_only = terminal.options.ascii_only
+        terminal.print(
+            comparison("new", metrics(0.87), ("old", metrics(0.8)), ascii_only=ascii_only)
+        )
+        terminal.print("failed: the column Größe€ is missing")
+        text = printed.getvalue().decode(encoding)
+        assert "0.8700 +- 0.0300" in text and "\\u20ac is missing" in text
+
+
+def test_when_nobody_reads_any_more_it_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        with pytest.raises(SystemExit) as ended:
+            Terminal().print("hello")
+    assert ended.value.code == DETACHED
+
+
+def test_without_standard_output_nothing_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    Terminal().print("hello")
+    sys.stdout.close()
