@@ -25,9 +25,9 @@ from kombu.transport import redis as kombu_redis
 
 from shared.jobs.job import JOB_ID_PATTERN
 from shared.jobs.queue import TASK_NAME
+from shared.runtime.alive_file import alive_file
 from shared.runtime.redis_keys import QUEUE
 from shared.runtime.redis_outage import Outage
-from worker.alive import alive_file
 
 _RECONNECT_SECONDS = 2.0
 _SLICE_SECONDS = 0.5

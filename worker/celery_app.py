@@ -9,7 +9,7 @@ This module is configuration only. What the worker does when it starts and stops
 
 from shared.jobs.queue import celery_application
 from shared.refusal import read_settings
-from worker.alive import alive_file
+from shared.runtime.alive_file import alive_file
 
 settings = read_settings()
 alive_file.path = settings.alive_file

@@ -23,8 +23,8 @@ from celery.signals import (
 from shared import resources
 from shared.refusal import oddities
 from shared.runtime import tracing
+from shared.runtime.alive_file import alive_file
 from shared.runtime.log import configure
-from worker.alive import alive_file
 from worker.attempt import worker_name
 from worker.celery_app import app, settings
 from worker.duties import Duties

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from shared.jobs.queue import TASK_NAME
-from worker.alive import alive_file
+from shared.runtime.alive_file import alive_file
 from worker.broker import PatientConnection, job_of, look_at
 
 JOB_ID = "0123456789abcdef" * 2

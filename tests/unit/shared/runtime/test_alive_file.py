@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.alive import AliveFile
+from shared.runtime.alive_file import AliveFile
 
 
 def test_the_file_is_touched_where_the_setting_says_and_nowhere_without_it(tmp_path: Path) -> None:
