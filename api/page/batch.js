@@ -109,7 +109,7 @@ async function predictAll(work, outcome, running) {
     count.textContent = `${bar.value.toLocaleString("en")} of ${total.toLocaleString("en")}`;
   };
   const waits = (refusal, seconds) => waiting.replaceChildren(...(refusal === null ? [] : [notice(
-    `${refusal.status === 0 ? "The server does not answer. It may be restarting" : `The server asks to wait: ${refusal.message}`}. `
+    `${[0, 502, 504].includes(refusal.status) ? "The server does not answer. It may be restarting" : `The server asks to wait: ${refusal.message}`}. `
     + `The file goes on by itself: the next try is in ${Math.ceil(seconds)} s, and no row is lost.`)]));
   outcome.replaceChildren(element("label.bar-label", { for: "csv-progress" }, `Predicting ${work.name}`, count), bar, waiting, element("div.buttons", {}, cancel));
   show();

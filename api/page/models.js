@@ -37,7 +37,10 @@ export async function show(section, chosen) {
     else details.replaceChildren(await detailsOf(selected, versions, serving));
   }
   const lookSafely = async () => {
-    await look().catch((refusal) => list.replaceChildren(element("h2", {}, "Versions"), notice(`The versions cannot be shown: ${refusal.message}.`, "bad")));
+    await look().catch((refusal) => {
+      known = "";
+      renew(list, element("h2", {}, "Versions"), notice(`The versions cannot be shown: ${refusal.message}.`, "bad"));
+    });
     renew(processes, element("h2", {}, "API processes"), await processTable());
   };
   await lookSafely();

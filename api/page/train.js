@@ -28,6 +28,7 @@ export async function show(section) {
 
   let stopFollowing = () => {};
   let followed = null;
+  let away = false;
   const watch = (job) => {
     stopFollowing();
     followed = job.job_id;
@@ -41,16 +42,16 @@ export async function show(section) {
       const active = jobs.find((job) => !hasEnded(job));
       if (active !== undefined && active.job_id !== followed) watch(active);
       start.disabled = active !== undefined;
-      if (problem.dataset.away) away(false);
+      if (away) problem.replaceChildren();
+      away = false;
     } catch (refusal) {
       start.disabled = true;
-      if (refusal.status === 503 || refusal.status === 0) away(true);
-      else problem.replaceChildren(notice(`The runs cannot be shown: ${refusal.message}.`, "bad"));
+      away = true;
+      const reason = refusal.message.startsWith("Redis does not answer")
+        ? "Redis does not answer, so no run can be started or shown now. Predictions continue"
+        : `No run can be started or shown now: ${refusal.message}`;
+      renew(problem, notice(`${reason}. This page tries again by itself.`, "bad"));
     }
-  }
-  function away(is) {
-    problem.dataset.away = is ? "yes" : "";
-    problem.replaceChildren(...(is ? [notice("Redis does not answer, so no run can be started or shown now. Predictions continue. This page tries again by itself.", "bad")] : []));
   }
   start.addEventListener("click", async () => {
     start.disabled = true;

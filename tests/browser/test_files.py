@@ -261,12 +261,16 @@ def test_it_asks_again_after_growing_pauses_until_it_is_stopped(bare: Page) -> N
 
 
 def test_a_row_that_the_api_refuses_is_named_by_its_line(bare: Page) -> None:
-    """The API counts rows within a request, and has room for some errors only; here for three."""
+    """The API counts rows within a request, and has room for some errors only; here for three.
+
+    Meanwhile another version is served.
+    """
     found = bare.evaluate(
         """async (schema) => {
             const { batch } = await import("/page/batch.js");
             const { fieldsOf } = await import("/page/schema.js");
             const answer = (status, body) => new Response(JSON.stringify(body), { status });
+            let answers = 0;
             window.fetch = async (path, { body }) => {
                 const records = JSON.parse(body);
                 const faults = records.flatMap(({ Age }, row) =>
@@ -278,11 +282,12 @@ def test_a_row_that_the_api_refuses_is_named_by_its_line(bare: Page) -> None:
                 return answer(200, {
                     predictions: records.map(() => 1),
                     probabilities: records.map(() => 0.5),
-                    model_version: "v",
+                    model_version: `version-${(answers += 1)}`,
                 });
             };
             document.body.append(batch({ fields: fieldsOf(schema), label: "y" }));
-            const rows = [1, 13, 2, 13, 13, 3].map((age) => `male,${age},3`);
+            const ages = [1, 13, 2, 13, 13, ...Array(1000).fill(3)];
+            const rows = ages.map((age) => `male,${age},3`);
             const data = new DataTransfer();
             data.items.add(new File([["Sex,Age,Deck", ...rows].join("\\n")], "rows.csv"));
             document.querySelector(".drop").dispatchEvent(
@@ -290,11 +295,11 @@ def test_a_row_that_the_api_refuses_is_named_by_its_line(bare: Page) -> None:
             while (document.querySelector(".problems") === null)
                 await new Promise((resolve) => setTimeout(resolve, 10));
             const texts = (name) => [...document.querySelectorAll(name)].map((e) => e.textContent);
-            return [texts(".verdict")[0], texts(".problems li")];
+            return [texts(".verdict")[0], texts(".problems li"), texts(".notice").join()];
         }""",
         _SCHEMA,
     )
-    assert found == [
-        "3 of 6 rows predicted: 3 × y = 1, 0 × 0",
-        [f"line {line}, {name}: not {name}" for line in (3, 5, 6) for name in ("Age", "Deck")],
-    ]
+    verdict, faults, notices = found
+    assert verdict == "1,002 of 1,005 rows predicted: 1,002 × y = 1, 0 × 0"
+    assert faults == [f"line {line}, {f}: not {f}" for line in (3, 5, 6) for f in ("Age", "Deck")]
+    assert "the rows were answered by version-1, version-2" in notices

@@ -72,6 +72,24 @@ def test_without_the_openapi_document_it_says_so_and_tries_again(
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+@pytest.mark.parametrize(
+    ("section", "call", "shown"),
+    [("models", "**/models", ".facts"), ("train", "**/jobs?limit=20", "td")],
+)
+def test_a_section_comes_back_with_the_server(
+    page: Page, api: Api, visit: Visit, section: str, call: str, shown: str
+) -> None:
+    visit.may_lose_the_server = True
+    page.goto(f"{api.url}/#{section}")
+    expect(page.locator(f"section#{section} {shown}").first).to_be_visible()
+    page.route(call, lambda route: route.abort())
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("the server does not answer")
+    page.unroute(call)
+    expect(alert).to_have_count(0)
+    expect(page.locator(f"section#{section} {shown}").first).to_be_visible()
+
+
 def test_a_section_that_was_left_while_it_loaded_is_there_when_one_comes_back(
     page: Page, api: Api
 ) -> None:
