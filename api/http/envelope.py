@@ -111,10 +111,16 @@ def _log(exchange: Exchange) -> None:
     route = exchange.route or "no route"
     if exchange.error is not None:
         log.error("%s %s failed", exchange.method, route, exc_info=exchange.error)
+        # Its traceback has frames that have the exchange: a reference cycle, with the body in it.
+        exchange.error = None
         return
     known = {"job_id": exchange.job_id} if JOB_ID_PATTERN.fullmatch(exchange.job_id) else {}
-    level = logging.WARNING if wrong else logging.INFO
-    log.log(level, "%s %s: %d", exchange.method, route, exchange.status, extra=known)
+    line = "%s %s: %d", exchange.method, route, exchange.status
+    if 400 <= exchange.status < 500:
+        # A place of its own: many refused calls must not keep a change that was made off the log.
+        log.info(*line, extra=known)
+    else:
+        log.log(logging.WARNING if wrong else logging.INFO, *line, extra=known)
 
 
 class _OpenSpan:

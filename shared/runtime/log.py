@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from shared.runtime import log_context
+from shared.runtime.log_flood import FloodFilter, bounded, plain
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,9 @@ class TextFormatter(logging.Formatter):
         # A message may quote what a client sent, and must not look like two lines of ours.
         return line.replace("\n", "\n    ")
 
+    def format(self, record: logging.LogRecord) -> str:
+        return plain(bounded(super().format(record)))
+
 
 class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
@@ -38,12 +42,12 @@ class JsonFormatter(logging.Formatter):
             "time": time.replace("+00:00", "Z"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage().strip(),
+            "message": bounded(record.getMessage().strip()),
             "process": record.process,
             **log_context.fields(record),
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = bounded(self.formatException(record.exc_info))
         # Not orjson: it refuses half of a surrogate pair, which the name of a file may contain.
         return json.dumps(line)
 
@@ -58,8 +62,13 @@ def log_config(level: str, shape: str) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": _FORMATTERS[shape]}},
         "handlers": {
-            "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "line",
+                "filters": ["flood"],
+            },
         },
+        "filters": {"flood": {"()": FloodFilter}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             # Celery logs every message that it takes; our own line tells the same event.

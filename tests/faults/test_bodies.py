@@ -54,7 +54,7 @@ def test_memory_is_what_it_was_after_any_number_of_refused_bodies(
 
     found = []
     for path, body in KINDS.values():
-        asyncio.run(refused(path, body, 5))
+        asyncio.run(refused(path, body, 10))
     before = memory_mb(api)
     for kind, (path, body) in KINDS.items():
         answers = asyncio.run(refused(path, body, 1000 if long else 50))
