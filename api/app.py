@@ -6,17 +6,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from anyio import CapacityLimiter, Semaphore, to_thread
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Lifespan
 
 from api import limits
 from api.dependencies import State
 from api.http import errors
+from api.http.entrance import with_entrance
 from api.http.fast_path import FastPath
 from api.http.intake import Intake
-from api.http.key import KeyCheck
+from api.http.key import ApiKeyRequired, KeyCheck
 from api.http.stopping import stop_flag
 from api.routes import docs, health, jobs, models, page, predict, processes
+from api.schemas.documented import KEY_NEEDED, KEY_NEEDED_V2, Responses
 from api.serving.batcher import Batcher
 from api.serving.replicas import Replicas
 from api.serving.served_model import ServedModelHolder
@@ -30,6 +32,20 @@ from shared.runtime import tracing
 from shared.runtime.background import Background
 from shared.runtime.log import log_uncaught
 from shared.settings import Settings
+
+_ROUTERS: list[tuple[APIRouter, Responses | None]] = [
+    (predict.router, KEY_NEEDED),
+    (v2.router, KEY_NEEDED_V2),
+    (v2.predicting, KEY_NEEDED_V2),
+    (v2.health, None),
+    (jobs.router, KEY_NEEDED),
+    (models.router, KEY_NEEDED),
+    (processes.router, KEY_NEEDED),
+    (health.router, None),
+    (page.router, None),
+    (docs.router, None),
+]
+"""Each router, and how it refuses if everything needs the key; None if it stays open."""
 
 
 def start_app() -> ASGIApp:
@@ -57,16 +73,23 @@ def create_app(settings: Settings, lifespan: Lifespan[FastAPI] | None = None) ->
         # FastAPI's pages load their scripts from another host; ours is in api/routes/docs.py.
         docs_url=None,
         redoc_url=None,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
     )
-    for routes in (predict, v2, jobs, models, processes, health, page, docs):
-        api.include_router(routes.router)
-    api.include_router(v2.predicting)
+    everything = settings.api_key_for == "everything"
+    for router, refusals in _ROUTERS:
+        is_open = not everything or refusals is None
+        api.include_router(
+            router,
+            dependencies=[] if is_open else [ApiKeyRequired],
+            responses={} if is_open else refusals,
+        )
     api.mount("/page", page.files)
     api.mount("/docs", docs.files)
     fast = [*predict.router.routes, *v2.short_way.routes]
     predicting = [*predict.router.routes, *v2.predicting.routes]
-    keys = [] if settings.api_key is None else [settings.api_key.get_secret_value()]
-    return FastPath(api, fast, Intake(settings.max_body_bytes), KeyCheck(keys), predicting)
+    key = KeyCheck(settings.api_keys, for_everything=everything)
+    app = FastPath(api, fast, Intake(settings.max_body_bytes), key, predicting)
+    return with_entrance(app, settings)
 
 
 def _lifespan(settings: Settings) -> Lifespan[FastAPI]:

@@ -33,13 +33,13 @@ def main() -> None:
     settings = refusal.settings(CANNOT_ASK)
     for sentence in refusal.oddities():
         refusal.say(sentence)
-    key = settings.api_key
+    key = next(iter(settings.api_keys), None)
     console = Terminal()
     try:
         client = JobClient(
             (arguments.url or settings.api_url).rstrip("/"),
             requested_by=requested_by(),
-            api_key=None if key is None else key.get_secret_value(),
+            api_key=key,
         )
         job = client.start(force=arguments.force)
         console.print(f"job {job.job_id} at {client.url}", soft_wrap=True)

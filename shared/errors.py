@@ -79,6 +79,12 @@ class JobEnded(LifeboatError):
     status_code = 409
 
 
+class HostUnknown(LifeboatError):
+    """Raised when a request names a host that the settings do not allow."""
+
+    status_code = 400
+
+
 class KeyMissing(LifeboatError):
     """Raised when a call that needs the API key comes without one."""
 

@@ -19,7 +19,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from shared import environment
+from shared import access, environment
+from shared.access import Hosts, Origins, RootPath
 from shared.environment import UnreadableFile
 from shared.runtime import redis_url
 from shared.runtime.redis_url import RedisServer
@@ -90,10 +91,30 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(
         None,
         min_length=1,
-        description="When set, PUT, DELETE and /metrics need it, as X-API-Key or Bearer token.",
+        description="When set, PUT, DELETE and /metrics need it, as X-API-Key or Bearer token. "
+        "Several keys: one a line.",
     )
     api_key_file: UserPath | None = Field(
-        None, description="File that holds the API key, instead of the variable."
+        None, description="File that holds the API key, or keys, instead of the variable."
+    )
+    api_key_for: Literal["changes", "everything"] = Field(
+        "changes",
+        description="What needs the API key if one is set: changes (PUT, DELETE, /metrics), or "
+        "everything but health, the page's files and /openapi.json.",
+    )
+    allowed_hosts: Hosts = Field(
+        "",
+        description="Host names that a request may name, such as `example.org,*.example.org`, "
+        "beside addresses and localhost. Any if not set.",
+    )
+    cors_origins: Origins = Field(
+        "",
+        description="Origins whose pages may call the API from a browser, such as "
+        "`https://example.org`, or `*`. None if not set.",
+    )
+    root_path: RootPath = Field(
+        "",
+        description="Path below which a proxy publishes the API, such as `/lifeboat`.",
     )
     signing_key: SecretStr | None = Field(
         None,
@@ -147,7 +168,17 @@ class Settings(BaseSettings):
     def _read_key_files(self) -> Self:
         self.api_key = _key("api_key", self.api_key, self.api_key_file)
         self.signing_key = _key("signing_key", self.signing_key, self.signing_key_file)
+        if self.api_key_for == "everything" and not self.api_keys:
+            raise ValueError(
+                "LIFEBOAT_API_KEY_FOR is 'everything', but there is no key; set LIFEBOAT_API_KEY "
+                "or LIFEBOAT_API_KEY_FILE"
+            )
         return self
+
+    @property
+    def api_keys(self) -> list[str]:
+        """The API keys; the first of them is the one that Lifeboat's own clients send."""
+        return [] if self.api_key is None else access.keys(self.api_key.get_secret_value())
 
     @property
     def api_url(self) -> str:

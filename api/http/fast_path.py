@@ -17,7 +17,7 @@ from api.http.envelope import Exchange
 from api.http.intake import Intake
 from api.http.key import ApiKeyRequired, KeyCheck
 from api.http.paths import Paths, route_path
-from api.http.responses import without_body
+from api.http.responses import close_if_unread, without_body
 from shared.errors import LifeboatError
 
 _ALWAYS = ("/health/", "/v2/health/", "/metrics")
@@ -95,7 +95,7 @@ class FastPath:
             except Exception as error:
                 response = await self._answer(exchange, request, error)
                 if body is None:
-                    _close_if_unread(response, scope)
+                    close_if_unread(response, scope)
             response.raw_headers += envelope.lines_for_data(exchange)
             exchange.status = response.status_code
             await response(scope, receive, send)
@@ -141,7 +141,7 @@ class FastPath:
             except (LifeboatError, ClientDisconnect) as error:
                 response = await self._answer(exchange, Request(scope), error)
                 if body is None:
-                    _close_if_unread(response, scope)
+                    close_if_unread(response, scope)
                 await response(scope, receive, send_enveloped)
                 return
             await self._api(scope, receive_again, send_enveloped)
@@ -200,14 +200,3 @@ def _takes_a_request(route: APIRoute) -> bool:
 
 def _is_default(value: object) -> bool:
     return isinstance(value, DefaultPlaceholder)
-
-
-def _close_if_unread(response: Response, scope: Scope) -> None:
-    """Close the connection after an answer, if a part of the body may follow.
-
-    What is left of a body must not be read as the next request.
-    """
-    lengths = [value for name, value in scope["headers"] if name == b"content-length"]
-    chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
-    if chunked or lengths not in ([], [b"0"]):
-        response.headers["Connection"] = "close"

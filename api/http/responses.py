@@ -1,7 +1,7 @@
 """Bodies as bytes, for handlers that parse and format their own; and answers without one."""
 
 from fastapi import Request, Response
-from starlette.types import Message, Send
+from starlette.types import Message, Scope, Send
 
 from shared.errors import BodyEncoded
 
@@ -47,3 +47,14 @@ def without_body(send: Send) -> Send:
             await send({"type": "http.response.body"})
 
     return send_head
+
+
+def close_if_unread(response: Response, scope: Scope) -> None:
+    """Close the connection after an answer, if a part of the body may follow.
+
+    What is left of a body must not be read as the next request.
+    """
+    lengths = [value for name, value in scope["headers"] if name == b"content-length"]
+    chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
+    if chunked or lengths not in ([], [b"0"]):
+        response.headers["Connection"] = "close"

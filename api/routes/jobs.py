@@ -18,6 +18,7 @@ from api.dependencies import (
     JobQueueDep,
     JobStoreDep,
     RedisTurn,
+    SettingsDep,
     StoppingDep,
     StreamLimiterDep,
 )
@@ -45,6 +46,7 @@ def put_run_pipeline(
     response: Response,
     jobs: JobStoreDep,
     queue: JobQueueDep,
+    settings: SettingsDep,
     force: Annotated[bool, Query(description="Promote whatever the gate says.")] = False,
     requested_by: RequestedBy = None,
 ) -> StartedRun:
@@ -55,7 +57,7 @@ def put_run_pipeline(
     log.info("asked for a run: %s", which, extra={"job_id": job.job_id})
     if is_new:
         queue.send(job.job_id)
-    status_url = f"/jobs/{job.job_id}"
+    status_url = f"{settings.root_path}/jobs/{job.job_id}"
     response.headers["Location"] = status_url
     return StartedRun(job_id=job.job_id, status=job.status, status_url=status_url)
 

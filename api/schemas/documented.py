@@ -54,4 +54,12 @@ JOB_ENDED = _error(409, "The job has already ended.")
 NO_VERSION = _error(404, "There is no such model version.")
 NO_PLOT = _error(404, "There is no such model version, or it has no such plot.")
 NOT_SERVABLE = _error(409, "The version is damaged or made for another schema.")
-KEY_NEEDED = _error(401, "The API key is missing.") | _error(403, "The API key is wrong.")
+
+
+def _key_needed(model: type[BaseModel]) -> Responses:
+    missing = _error(401, "The API key is missing.", model)
+    return missing | _error(403, "The API key is wrong.", model)
+
+
+KEY_NEEDED = _key_needed(Error)
+KEY_NEEDED_V2 = _key_needed(InferenceError)

@@ -80,6 +80,7 @@ _BODY = {
 }
 
 router = APIRouter(tags=["open inference protocol v2"])
+health = APIRouter(tags=["open inference protocol v2"])
 predicting = APIRouter(tags=["open inference protocol v2"])
 short_way = APIRouter()
 """Serves what OpenAPI describes as `/v2/models/{name}/infer`; only `api.http.fast_path` uses it."""
@@ -112,12 +113,12 @@ async def get_server(request: Request) -> InferenceServer:
     )
 
 
-@router.get("/v2/health/live")
+@health.get("/v2/health/live")
 async def get_server_live() -> ServerLive:
     return ServerLive()
 
 
-@router.get("/v2/health/ready", responses=NO_MODEL_V2)
+@health.get("/v2/health/ready", responses=NO_MODEL_V2)
 async def get_server_ready(holder: HolderDep) -> ServerReady:
     served_model(holder)
     return ServerReady()

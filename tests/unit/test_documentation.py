@@ -75,7 +75,7 @@ def test_containers_pass_on_every_setting_that_is_not_fixed_in_them() -> None:
         "REDIS_PASSWORD_FILE",
         "ALIVE_FILE",
     }
-    line = r"^      LIFEBOAT_(\w+):(?: \$\{LIFEBOAT_\1:-\w+\})?$"
+    line = r"^      LIFEBOAT_(\w+):(?: \$\{LIFEBOAT_\1:(?:-\w+|\+\$\{LIFEBOAT_\1\},.+)\})?$"
     passed_on = set(re.findall(line, _read("docker-compose.yml"), re.M))
     assert passed_on == {name.upper() for name in Settings.model_fields} - fixed
 

@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
 
+from api.app import create_app
 from api.http.errors import HANDLERS
 from api.http.fast_path import FastPath
 from api.http.intake import Intake
 from api.http.key import ApiKeyRequired, KeyCheck
+from shared.settings import Settings
 
 KEY = KeyCheck(["simsalabim", "sesame", "a, b"])
 
@@ -172,3 +175,40 @@ def test_the_path_is_the_one_that_fastapi_matches(app: FastPath, path: str) -> N
     client = TestClient(app, root_path="/below")
     assert client.put(path).status_code == 401
     assert client.put(path, headers={"X-API-Key": "sesame"}).status_code == 200
+
+
+# --- a key for everything ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def closed() -> TestClient:
+    settings = Settings(api_key=SecretStr("sesame"), api_key_for="everything", _env_file=None)
+    return TestClient(create_app(settings), raise_server_exceptions=False)
+
+
+def test_with_a_key_for_everything_only_health_and_files_stay_open(closed: TestClient) -> None:
+    for path in (
+        *("/predict", "/v2/models/lifeboat/infer", "/v2/models/lifeboat/infer/", "/models", "/v2"),
+        *("/v2/models/lifeboat", "/v2/models/lifeboat/versions/x/infer", "/jobs", "/jobs/none"),
+        *("/jobs/none/events", "/models/none", "/models/none/plots/roc", "/processes", "/metrics"),
+        *("/none", "/run-pipeline", "/models/current", "/health", "//page/main.js"),
+    ):
+        for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"):
+            answer = closed.request(method, path, content=b"{bad" * 1000)
+            assert answer.status_code == 401, (method, path)
+    for path in (
+        *("/", "/docs", "/openapi.json", "/page/main.js", "/docs/swagger-ui.css", "/health/live"),
+        *("/v2/health/live", "/v2/health/live/"),
+    ):
+        assert closed.get(path).status_code == closed.head(path).status_code == 200, path
+
+
+def test_openapi_says_what_needs_the_key(closed: TestClient) -> None:
+    paths = closed.get("/openapi.json").json()["paths"]
+    is_open = {
+        path
+        for path, methods in paths.items()
+        for operation in methods.values()
+        if "security" not in operation or "401" not in operation["responses"]
+    }
+    assert is_open == {"/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"}
