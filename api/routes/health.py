@@ -48,6 +48,7 @@ async def get_ready(
         status="ready" if version else "no model yet",
         model_version=version,
         redis="up" if watcher.redis_answers else "down",
+        redis_error=watcher.redis_error,
         version=__version__,
         revision=settings.revision,
     )

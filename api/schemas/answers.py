@@ -98,7 +98,10 @@ class Readiness(Answer):
     status: Literal["ready", "no model yet"]
     model_version: str | None
     redis: Literal["up", "down"]
-    """For information only: predictions do not need Redis."""
+    """For information only: predictions do not need Redis. `down` if it does not answer or takes no
+    changes."""
+    redis_error: str | None
+    """Why Redis is down."""
     version: str
     """Lifeboat's own version."""
     revision: str

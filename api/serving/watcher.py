@@ -3,8 +3,9 @@
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 
 import redis
 
@@ -13,6 +14,7 @@ from api.serving.replicas import Replicas
 from api.serving.served_model import ServedModel, ServedModelHolder
 from api.telemetry import metrics, process_files
 from shared.errors import VersionNotFound, VersionNotServable
+from shared.runtime.redis_outage import Outage, public_cause
 from shared.versions.store import ModelStore
 from shared.versions.version_key import Reading, VersionKey
 
@@ -39,7 +41,9 @@ class Watcher:
         self._looked = threading.Event()
         self._last_read: str | None = None
         self._refused_at: dict[str, float] = {}
-        self.redis_answers = False
+        self._outage = Outage(log, "predictions go on")
+        self.redis_error: str | None = None
+        """Why Redis does not answer, or takes no changes."""
 
     def wait_for_first_look(self, timeout_seconds: float) -> None:
         """Wait until the first version is loaded, or known not to exist."""
@@ -48,21 +52,21 @@ class Watcher:
     def watch(self, stop: threading.Event) -> None:
         """Follow the version key until `stop` is set."""
         for reading in self._version_key.follow(stop):
-            try:
-                self._heed(reading)
-            except redis.RedisError as error:
-                log.debug("Redis does not answer: %s", error)
-            self._looked.set()
-            # After the swap, which must not wait; and not while a call would take the time-out.
-            if reading.redis_answers:
-                with suppress(redis.RedisError):
-                    self._replicas.note(self._holder.version)
+            failure = _failure(partial(self._heed, reading))
+            error = reading.error or failure
+            if not self._looked.is_set():
+                self._note_redis(error)
+                self._looked.set()
+            # After the swap, which must not wait; and not while a call would take the time-out. It
+            # also shows whether Redis takes changes.
+            if error is None:
+                error = _failure(partial(self._replicas.note, self._holder.version))
+            self._note_redis(error)
         if self.redis_answers:
             with suppress(redis.RedisError):
                 self._replicas.leave()
 
     def _heed(self, reading: Reading) -> None:
-        self._note_redis(reading.redis_answers)
         if reading.version != self._last_read:
             self._last_read = reading.version
             self._refused_at.clear()
@@ -106,11 +110,26 @@ class Watcher:
         log.info("now serving (before: %s)", before, extra={"model_version": version})
         return True
 
-    def _note_redis(self, answers: bool) -> None:
-        if answers != self.redis_answers or not self._looked.is_set():
-            log.log(
-                logging.INFO if answers else logging.WARNING,
-                "Redis answers" if answers else "Redis does not answer; predictions go on",
-            )
-        self.redis_answers = answers
-        metrics.REDIS_UP.set(answers)
+    def _note_redis(self, error: redis.RedisError | None) -> None:
+        if error is not None:
+            self._outage.note(error)
+        elif self._looked.is_set():
+            self._outage.end()
+        else:
+            log.info("Redis answers")
+        self.redis_error = None if error is None else public_cause(error)
+        metrics.REDIS_UP.set(self.redis_answers)
+
+    @property
+    def redis_answers(self) -> bool:
+        """Whether Redis answers, and takes changes."""
+        return self._looked.is_set() and self.redis_error is None
+
+
+def _failure(call: Callable[[], object]) -> redis.RedisError | None:
+    """Make a call, and return the error of Redis's that it ended with."""
+    try:
+        call()
+    except redis.RedisError as error:
+        return error
+    return None

@@ -4,7 +4,6 @@ import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
 
 import redis
 
@@ -13,6 +12,8 @@ from shared.runtime.redis_keys import VERSION
 _POLL_SECONDS = 1.0
 _STOP_CHECK_SECONDS = 0.25
 _NOTIFICATION_FLAGS = "K$"
+_LONGEST = 63
+"""Bytes of the key that are read; a name has 22."""
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +22,13 @@ log = logging.getLogger(__name__)
 class Reading:
     """The result of one look at the key; `version` is None if the key is missing."""
 
-    redis_answers: bool
     version: str | None
+    error: redis.RedisError | None = None
+    """Why there is no answer."""
+
+    @property
+    def redis_answers(self) -> bool:
+        return self.error is None
 
 
 class VersionKey:
@@ -30,9 +36,27 @@ class VersionKey:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
+        self._may_listen = True
+        self._said = False
 
     def get(self) -> str | None:
-        return cast(str | None, self._redis.get(VERSION))
+        """Return what the key names; None if it is missing.
+
+        Whoever may set the key may set it to anything: what is returned is short and printable.
+        """
+        look = self._redis.pipeline(transaction=False)
+        look.type(VERSION)
+        look.getrange(VERSION, 0, _LONGEST)
+        kind, name = look.execute(raise_on_error=False)
+        if isinstance(kind, redis.RedisError):
+            raise kind
+        if kind == "none":
+            return None
+        if isinstance(name, redis.RedisError):
+            if "WRONGTYPE" not in str(name):
+                raise name
+            return f"a {kind}, and not a name"
+        return str(name) if name.isprintable() else ascii(name)
 
     def set(self, version: str) -> None:
         self._redis.set(VERSION, version)
@@ -48,19 +72,29 @@ class VersionKey:
         at most once, and a lost one would leave a process behind. The readings end soon after
         `stop` is set. Failures of Redis are readings, never exceptions.
         """
-        database = self._redis.connection_pool.connection_kwargs.get("db", 0)
         while not stop.is_set():
             try:
                 with self._redis.pubsub() as changes:  # type: ignore[no-untyped-call]
-                    changes.subscribe(f"__keyspace@{database}__:{VERSION}")
-                    self._switch_on_notifications()
+                    self._listen(changes)
                     while not stop.is_set():
-                        yield Reading(redis_answers=True, version=self.get())
-                        _wait_for_message(changes, stop)
+                        yield Reading(self.get())
+                        self._wait_for_change(changes, stop)
             except redis.RedisError as error:
-                log.debug("Redis does not answer: %s", error)
-                yield Reading(redis_answers=False, version=None)
+                yield Reading(None, error)
                 stop.wait(_POLL_SECONDS)
+
+    def _listen(self, changes: redis.client.PubSub) -> None:
+        if self._may_listen:
+            database = self._redis.connection_pool.connection_kwargs.get("db", 0)
+            changes.subscribe(f"__keyspace@{database}__:{VERSION}")
+            self._switch_on_notifications()
+
+    def _wait_for_change(self, changes: redis.client.PubSub, stop: threading.Event) -> None:
+        try:
+            _wait_for_message(changes if self._may_listen else None, stop)
+        except redis.exceptions.NoPermissionError as error:
+            self._may_listen = False
+            self._say_that_it_polls(error)
 
     def _switch_on_notifications(self) -> None:
         """Switch keyspace notifications on: a Redis server of the user's may run without them."""
@@ -70,16 +104,24 @@ class VersionKey:
             if "K" not in flags or not set("$A") & set(flags):
                 self._redis.config_set(setting, flags + _NOTIFICATION_FLAGS)
         except redis.ResponseError as error:
+            self._say_that_it_polls(error)
+
+    def _say_that_it_polls(self, error: redis.ResponseError) -> None:
+        if not self._said:
             log.warning(
-                "this Redis server does not let Lifeboat switch on keyspace notifications, so a "
-                "new version is noticed within %s s instead of milliseconds; configure the server "
-                "with 'notify-keyspace-events K$' (%s)",
+                "this Redis server does not let Lifeboat switch on or hear keyspace notifications, "
+                "so a new version is noticed within %s s instead of milliseconds unless they are "
+                "on; configure the server with 'notify-keyspace-events K$' (%s)",
                 _POLL_SECONDS,
                 error,
             )
+        self._said = True
 
 
-def _wait_for_message(changes: redis.client.PubSub, stop: threading.Event) -> None:
+def _wait_for_message(changes: redis.client.PubSub | None, stop: threading.Event) -> None:
+    if changes is None:
+        stop.wait(_POLL_SECONDS)
+        return
     for _ in range(round(_POLL_SECONDS / _STOP_CHECK_SECONDS)):
         if stop.is_set() or changes.get_message(timeout=_STOP_CHECK_SECONDS) is not None:
             return

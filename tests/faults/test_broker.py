@@ -66,7 +66,12 @@ def test_a_failover_is_waited_for(with_model: Stack) -> None:
     wait_for(lambda: "Redis is a replica and takes no changes" in worker.output())
     answer = api.http.put("/run-pipeline")
     assert answer.status_code == 503 and "replica" in answer.json()["detail"]
+    wait_for(lambda: api.http.get("/health/ready").json()["redis"] == "down")
+    assert "replica" in api.http.get("/health/ready").json()["redis_error"]
+    assert api.http.get("/metrics").is_success
     with_model.redis.client.replicaof("NO", "ONE")
     wait_for(lambda: "Redis answers again" in worker.output(), why=worker.output)
-    assert worker.output().count("Redis is a replica and takes no changes") == 1
+    wait_for(lambda: api.http.get("/health/ready").json()["redis"] == "up")
+    for log in (worker.output(), api.log().replace("Redis did not answer: Redis", "")):
+        assert log.count("Redis is a replica and takes no changes") == 1
     _assert_works(api, worker)

@@ -33,6 +33,7 @@ class NoRedis:
     """Every call of it fails, as with a Redis that is away."""
 
     redis_answers = False
+    redis_error = "Redis does not answer"
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def fail(*_: object, **__: object) -> Any:

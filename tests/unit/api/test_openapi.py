@@ -144,13 +144,13 @@ def test_the_example_of_a_prediction_is_the_original_clients_and_works() -> None
             "get",
             "/health/ready",
             "200",
-            {"status", "model_version", "redis", "version", "revision"},
+            {"status", "model_version", "redis", "redis_error", "version", "revision"},
         ),
         (
             "get",
             "/health/ready",
             "503",
-            {"status", "model_version", "redis", "version", "revision"},
+            {"status", "model_version", "redis", "redis_error", "version", "revision"},
         ),
     ],
 )

@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
+import redis
 
 from api import limits
 from api.serving.choice import may_be_tried, named, stored, to_put_back
@@ -11,9 +12,9 @@ from tests.support.versions import gate
 
 OLD, NEW, NEWEST = (f"20260102-030405-00000{number}" for number in range(3))
 
-AWAY = Reading(redis_answers=False, version=None)
-MISSING = Reading(redis_answers=True, version=None)
-NAMED = Reading(redis_answers=True, version=NEW)
+AWAY = Reading(None, redis.ConnectionError("refused"))
+MISSING = Reading(None)
+NAMED = Reading(NEW)
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,13 @@ from shared.versions.version_key import Reading, VersionKey
 from tests.support.clock import FakeTime
 from tests.support.versions import publish
 
-AWAY = Reading(redis_answers=False, version=None)
-MISSING = Reading(redis_answers=True, version=None)
+AWAY = Reading(None, redis.ConnectionError("refused"))
+MISSING = Reading(None)
 UNKNOWN = "20200101-000000-000000"
 
 
 def named(version: str) -> Reading:
-    return Reading(redis_answers=True, version=version)
+    return Reading(version)
 
 
 class FakeVersionKey:
