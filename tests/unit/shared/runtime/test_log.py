@@ -137,11 +137,3 @@ def test_what_python_writes_by_itself_is_a_line_too(program: str, level: str, sa
     (line,) = objects(program)
     assert line["level"] == level
     assert said in f"{line['message']} {line.get('exception')}"
-
-
-def test_a_message_of_any_length_and_any_characters_is_one_short_harmless_line() -> None:
-    program = """library.error("%s", "\\x1b[2J\\r\\x9b" + "x" * 1_000_000)"""
-    (line,) = written(program)
-    assert line.isprintable() and r"\x1b[2J\x0d\x9b" in line and len(line) < 11_000
-    (parsed,) = objects(program)
-    assert len(str(parsed["message"])) < 11_000
