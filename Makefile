@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Everything is called as `python -m`, because the scripts in BIN name the folder that they were made in
+# on their first line: a checkout may be moved.
 INSTALLED := $(VENV)/.installed
 COMPOSE ?= docker compose
 
@@ -16,7 +18,7 @@ up build: export LIFEBOAT_VERSION = $(VERSION)
 export ORT_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up build check-config roll down retrain backup restore sign check test coverage screenshots faults fuzz bench bench-reload bench-training bench-peers lint format hooks lock sbom
+.PHONY: help run up build check-config check-run roll down retrain backup restore sign check test coverage screenshots faults fuzz bench bench-reload bench-training bench-peers lint format hooks lock sbom
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
@@ -34,9 +36,10 @@ build: ## Build the images; they are tagged with the revision, too
 check-config: ## Say what is wrong in the settings of the containers, before they are made anew
 	@$(COMPOSE) config --quiet
 	@for service in api worker; do \
-	  $(COMPOSE) run --rm --no-deps -T $$service python -c 'from shared.refusal import read_settings; read_settings()' \
-	    || exit 1; done
-	@echo 'The settings of the containers are sound.'
+	  echo "$$service:"; $(COMPOSE) run --rm --no-deps -T $$service python -m shared.check || exit 1; done
+
+check-run: $(INSTALLED) ## Say what is wrong in the settings of `make run`, and start nothing
+	@exec $(BIN)/python -m shared.check
 
 roll: check-config ## Bring new images or changed variables in behind the edge, losing no request
 	@deploy/roll $(COMPOSE)
@@ -68,22 +71,22 @@ sign: $(INSTALLED) ## Sign the model versions that are there, with LIFEBOAT_SIGN
 	@exec $(BIN)/python -m worker.sign
 
 check: lint ## Check style, types and layering, and run the quick unit tests (90 s)
-	@exec $(BIN)/pytest --numprocesses auto -m "not slow" tests/unit $(ARGS)
+	@exec $(BIN)/python -m pytest --numprocesses auto -m "not slow" tests/unit $(ARGS)
 
 test: $(INSTALLED) ## Run every test; ARGS="tests/unit -k gate" for some
-	@exec $(BIN)/pytest --numprocesses 4 --no-loadscope-reorder $(ARGS)
+	@exec $(BIN)/python -m pytest --numprocesses 4 --no-loadscope-reorder $(ARGS)
 
 coverage: $(INSTALLED) ## Run the unit and integration tests and say what they reach
-	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest --numprocesses 4 --no-loadscope-reorder tests/unit tests/integration $(ARGS)
-	@$(BIN)/coverage combine --quiet
-	@$(BIN)/coverage report
+	@$(BIN)/python -m coverage erase
+	@$(BIN)/python -m coverage run -m pytest --numprocesses 4 --no-loadscope-reorder tests/unit tests/integration $(ARGS)
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python -m coverage report
 
 screenshots: $(INSTALLED) ## Take the pictures in docs/screenshots anew (needs Chromium)
-	@exec $(BIN)/pytest tests/browser --screenshots $(ARGS)
+	@exec $(BIN)/python -m pytest tests/browser --screenshots $(ARGS)
 
 faults: $(INSTALLED) ## Run the fault tests many times over, with load and figures (an hour)
-	@exec $(BIN)/pytest tests/faults --long $(ARGS)
+	@exec $(BIN)/python -m pytest tests/faults --long $(ARGS)
 
 fuzz: $(INSTALLED) ## Look for bodies that the parsers get wrong, for a minute (Linux on x86-64)
 	@exec $(BIN)/python -m tests.fuzz -max_total_time=60 $(ARGS)
@@ -101,17 +104,17 @@ bench-peers: $(INSTALLED) ## Measure beside MLServer, BentoML, LitServe, MLflow;
 	@$(BIN)/python -m benchmarks.peers
 
 lint: $(INSTALLED) ## Check style, types and layering
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/python $(BIN)/lint-imports --no-logo
 
 format: $(INSTALLED) ## Format the code
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
 
 hooks: $(INSTALLED) ## Have Git check what is committed, and how it is described
-	@$(BIN)/pre-commit install --hook-type pre-commit --hook-type commit-msg
+	@$(BIN)/python -m pre_commit install --hook-type pre-commit --hook-type commit-msg
 
 # dev.txt is locked first and binds the others, so that tests see what the images get. --no-header,
 # because uv's header would name the flags of whoever ran it.
@@ -136,13 +139,17 @@ sbom: $(INSTALLED) ## Write a bill of materials (CycloneDX) for each image into 
 	    --output-reproducible --output-file $(SBOM)/$$image.cdx.json requirements/$$image.txt || exit 1; done
 	@rm $(SBOM)/pyproject.toml
 
+# An environment whose Python is gone, as after an update of the system's, is made anew.
+ifeq ($(shell test -x $(BIN)/python && echo there),)
+.PHONY: $(INSTALLED)
+endif
 $(INSTALLED): requirements/uv.txt requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "lifeboat: '$(PYTHON)' is not a Python of version 3.11 or newer. Name one: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	  echo "lifeboat: '$(PYTHON)' has no venv module. Install it (on Debian and Ubuntu: apt install python3-venv), or name another Python: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "Setting up $(VENV); this takes a minute the first time."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements/uv.txt requirements/dev.txt
 	@touch $@

@@ -112,9 +112,20 @@ def test_the_hooks_run_the_tools_of_make_lint_from_the_same_place() -> None:
     recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", _read("Makefile"), re.M)
     assert recipe
     tool = r"([\w-]+(?: [a-z]+\b)?)"
-    linted = re.findall(rf"^\t\$\(BIN\)/{tool}", recipe[1], re.M)
-    hooks = re.findall(rf"entry: \.venv/bin/{tool}", _read(".pre-commit-config.yaml"))
-    assert hooks == linted
+    linted = re.findall(rf"^\t\$\(BIN\)/python (?:-m |\$\(BIN\)/){tool}", recipe[1], re.M)
+    start = r"entry: \.venv/bin/python (?:-m |\.venv/bin/)"
+    hooks = re.findall(start + tool, _read(".pre-commit-config.yaml"))
+    assert len(hooks) == 4 and hooks == linted
+
+
+def test_no_script_of_the_environment_is_run_by_its_first_line() -> None:
+    """It names the folder that the environment was made in, which may have been moved since."""
+    for path in ("Makefile", ".pre-commit-config.yaml", ".ci/run"):
+        # uv is a program.
+        assert set(re.findall(r"(?<!python )(?:\$\(BIN\)|\.venv/bin)/([\w-]+)", _read(path))) <= {
+            "python",
+            "uv",
+        }
 
 
 def test_every_module_that_the_documents_name_exists() -> None:

@@ -1,0 +1,84 @@
+"""Says everything that is wrong in the settings, and starts nothing: `python -m shared.check`."""
+
+import os
+import re
+import sys
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from shared import environment
+from shared.environment import PREFIX, UnreadableFile
+from shared.refusal import explanations, oddities
+from shared.settings import Settings
+
+
+class _Given(Settings):
+    """Settings from what they are given, and from nothing else."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: Any,
+        **__: Any,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+def main() -> int:
+    """Print a sentence for each wrong setting and each odd variable; return 0 if none is wrong."""
+    try:
+        odd, sentences = oddities(), wrong()
+    except UnreadableFile as error:
+        odd, sentences = [], [str(error)]
+    for sentence in odd:
+        print(f"odd: {sentence}")
+    for sentence in sentences:
+        print(f"wrong: {sentence}")
+    if not sentences:
+        print("The settings are sound.")
+    return int(bool(sentences))
+
+
+def wrong() -> list[str]:
+    """Return a sentence for each setting that keeps a process from starting, or a run from it.
+
+    `Settings` reads key files only when all values are sound, and stops at the first that is not.
+    Hence this asks again without what is wrong already. Raises UnreadableFile.
+    """
+    values = {n.lower(): v for n, v in environment.read(environment.FILE).values.items()}
+    sentences: list[str] = []
+    while True:
+        try:
+            settings = _Given.model_validate(values)
+            settings.redis_server()
+            return sentences + _missing(settings)
+        except (ValidationError, UnreadableFile) as error:
+            found = explanations(error)
+        sentences += found
+        heads = " ".join(sentence.partition(": ")[0] for sentence in found)
+        named = {name.lower() for name in re.findall(rf"{PREFIX}(\w+)", heads)} & values.keys()
+        if not named:
+            return sentences
+        values = {name: value for name, value in values.items() if name not in named}
+
+
+def _missing(settings: Settings) -> list[str]:
+    """Return a sentence for what would be missed only later."""
+    found = []
+    table = settings.training_data
+    is_set = "training_data" in settings.model_fields_set
+    if is_set and "://" not in table and not os.access(table, os.R_OK):
+        found.append(f"LIFEBOAT_TRAINING_DATA: expected a file to read, found none: {table}")
+    if settings.models_dir.exists() and not settings.models_dir.is_dir():
+        found.append(f"LIFEBOAT_MODELS_DIR: expected a folder, found a file: {settings.models_dir}")
+    return found
+
+
+if __name__ == "__main__":
+    # Error messages may hold any name of a file.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.exit(main())
