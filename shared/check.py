@@ -73,8 +73,6 @@ def _missing(settings: Settings) -> list[str]:
     is_set = "training_data" in settings.model_fields_set
     if is_set and "://" not in table and not os.access(table, os.R_OK):
         found.append(f"LIFEBOAT_TRAINING_DATA: expected a file to read, found none: {table}")
-    if settings.models_dir.exists() and not settings.models_dir.is_dir():
-        found.append(f"LIFEBOAT_MODELS_DIR: expected a folder, found a file: {settings.models_dir}")
     return found
 
 

@@ -13,7 +13,6 @@ def test_settings_that_are_sound_are_said_to_be(capsys: pytest.CaptureFixture[st
 def test_everything_that_is_wrong_is_told_at_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "models").write_text("a file")
     (tmp_path / "latin").write_bytes(b"M\xfcller")
     (tmp_path / ".env").write_text("LIFEBOAT_KEEP_VERSIONS=none\n")
     for name, value in {
@@ -35,7 +34,7 @@ def test_everything_that_is_wrong_is_told_at_once(
     assert sorted(named) == [
         f"LIFEBOAT_{name}"
         for name in (
-            *("APIKEY", "API_KEY_FILE", "KEEP_VERSIONS", "MODELS_DIR", "PORT"),
+            *("APIKEY", "API_KEY_FILE", "KEEP_VERSIONS", "PORT"),
             *("REDIS_PASSWORD_FILE", "REDIS_URL", "SIGNING_KEY", "TRAINING_DATA"),
         )
     ]
