@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import BinaryIO
 
 from local import leftovers, ready, redis_server
 from local.lifeline import GRACE_SECONDS
@@ -43,7 +44,7 @@ def main() -> None:
         address = f":{secrets.token_hex(32)}@127.0.0.1:{_free_port()}"
         environment["LIFEBOAT_REDIS_URL"] = f"redis://{address}/0"
         programs.insert(0, _program("redis", "local.redis_server"))
-    output = Output(sys.stdout.buffer, [OWN_NAME, *(program.name for program in programs)])
+    output = Output(_stdout(), [OWN_NAME, *(program.name for program in programs)])
     supervisor = Supervisor(
         programs, lambda program: Launched(program, environment, str(_CHECKOUT)), output
     )
@@ -56,6 +57,11 @@ def main() -> None:
         return not output.reader_has_left and parent in (None, os.getppid())
 
     sys.exit(supervisor.run(is_wanted))
+
+
+def _stdout() -> BinaryIO:
+    """Return standard output for bytes; they are lost if it was closed before the start."""
+    return sys.stdout.buffer if sys.stdout else os.fdopen(os.open(os.devnull, os.O_WRONLY), "wb")
 
 
 def _program(name: str, module: str, has_worked: Callable[[], bool] = lambda: True) -> Program:

@@ -98,6 +98,7 @@ class Supervisor:
             thread.join(max(0.0, deadline - time.monotonic()))
         for running in list(self._running.values()):
             running.kill()
+        self._output.close()
         return self._status or 0
 
     def _keep(self, program: Program) -> None:

@@ -26,11 +26,14 @@ def say(sentence: str) -> None:
 
 
 def settings(status: int = 1) -> Settings:
-    """Return the settings of a command; if one is wrong, say which and end the process."""
+    """Return the settings of a command; if some are wrong, say which and end the process."""
     try:
         return Settings()
     except (ValidationError, UnreadableFile) as error:
-        refuse(explanations(error)[0], status)
+        *others, last = explanations(error)
+    for sentence in others:
+        say(sentence)
+    refuse(last, status)
 
 
 def read_settings() -> Settings:

@@ -46,9 +46,8 @@ class Bench:
         self.started: queue.Queue[Fake] = queue.Queue()
         self.said = io.BytesIO()
         self._make = launch or (lambda program: Fake(program.name))
-        self.supervisor = Supervisor(
-            list(programs), self._launch, Output(self.said, ["lifeboat", "worker", "redis", "api"])
-        )
+        self._output = Output(self.said, ["lifeboat", "worker", "redis", "api"])
+        self.supervisor = Supervisor(list(programs), self._launch, self._output)
         self.status: int | None = None
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -69,6 +68,7 @@ class Bench:
         assert not self._thread.is_alive()
 
     def text(self) -> str:
+        self._output.close()
         return self.said.getvalue().decode()
 
 
