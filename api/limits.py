@@ -68,6 +68,14 @@ NAME_CHARACTERS = 80
 
 # --- connections ---------------------------------------------------------------------------------
 
+CONNECTIONS = 10_000
+OTHER_FILES = 200
+"""Connections of a process; fewer, if it may not have these files open beside them. With one more,
+a connection that never brought a request is closed. 6,000 idle connections harmed nobody."""
+
+STREAMS = 2000
+"""Event streams that a process has open: each looks for changes five times a second."""
+
 HEAD_BYTES = 64 * 1024
 """Longest head of a request; a longer head is answered with 431."""
 
@@ -146,6 +154,7 @@ LAST_REQUEST_SECONDS = 0.5
 
 # -------------------------------------------------------------------------------------------------
 
+assert STREAMS < CONNECTIONS, "event streams could take every connection"
 assert REDIS_TURNS < HANDLER_THREADS, "a call that has its turn would wait for a thread"
 assert CALL_BYTES <= INLINE_BYTES, "a call would take as much of the event loop as predictions may"
 assert REQUEST_BYTES + INLINE_BYTES <= TURN_BYTES, "no turn would admit the largest small body"

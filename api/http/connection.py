@@ -1,6 +1,7 @@
 """One client's connection: what it speaks, how long it is waited for, how it ends."""
 
 import asyncio
+import resource
 import threading
 from collections import deque
 from typing import Any
@@ -10,10 +11,21 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api import limits
-from api.telemetry.metrics import SLOW_CLIENTS
+from api.telemetry.metrics import SHED, SLOW_CLIENTS
+
+_CONNECTIONS = "connections"
+SHED.labels(_CONNECTIONS)
 
 _NOWHERE: Any = deque(maxlen=0)
 """Keeps nothing that is appended."""
+
+
+def _most_connections() -> int:
+    """Return how many connections this process may have, and still open the files that it needs."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return limits.CONNECTIONS
+    return min(limits.CONNECTIONS, files - limits.OTHER_FILES)
 
 
 class PlainConnection(HttpToolsProtocol):
@@ -107,8 +119,19 @@ class PatientConnection(PlainConnection):
         self._looks = 0
         self._seen: tuple[object, int] | None = None
         self._look_later()
+        _silent[self] = None
+        if len(self.connections) > _most_connections():
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Close the oldest connection that never brought a request; it can be this one."""
+        SHED.labels(_CONNECTIONS).inc()
+        oldest = next(iter(_silent))
+        del _silent[oldest]
+        oldest.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        _silent.pop(self, None)
         self._timer.cancel()
         super().connection_lost(exc)
 
@@ -131,6 +154,8 @@ class PatientConnection(PlainConnection):
         if len(self.pipeline) >= limits.PIPELINED_REQUESTS:
             # The parser stops at this error, and uvicorn closes the connection.
             raise ValueError("too many requests were sent before the first was answered")
+        if self.cycle is None:
+            _silent.pop(self, None)
         super().on_headers_complete()
 
     def _look_later(self) -> None:
@@ -169,6 +194,10 @@ class PatientConnection(PlainConnection):
         if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
             return self.scope, 0
         return None
+
+
+_silent: dict[PatientConnection, None] = {}
+"""Connections of this process that have brought no request, the oldest first."""
 
 
 class Connection(PatientConnection):

@@ -12,6 +12,7 @@ import redis
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from api import limits
 from api.dependencies import (
@@ -26,10 +27,17 @@ from api.http.key import ApiKeyRequired
 from api.schemas.answers import Jobs, StartedRun
 from api.schemas.documented import ACCEPTED, JOB_ENDED, KEY_NEEDED, NO_JOB, NO_REDIS
 from api.schemas.parameters import JobId, RequestedBy
-from shared.errors import JobNotFound
+from api.telemetry import metrics
+from shared.errors import JobNotFound, Overloaded
 from shared.jobs.job import Job
 from shared.jobs.store import KEEP_JOBS, JobStore, Origin
 from shared.runtime import log_context, tracing
+
+_STREAMS = "event streams"
+metrics.SHED.labels(_STREAMS)
+
+_open_streams: set[Response] = set()
+"""Those of this process."""
 
 _EVENT_ID = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")
 
@@ -104,6 +112,12 @@ async def get_job_events(
 
     A stream that was broken off resumes at `Last-Event-ID`.
     """
+    if len(_open_streams) >= limits.STREAMS:
+        metrics.SHED.labels(_STREAMS).inc()
+        raise Overloaded(
+            f"{limits.STREAMS} event streams are open, and a process has no more; ask "
+            f"GET /jobs/{{job_id}} now and then"
+        )
     job = await to_thread.run_sync(jobs.get, job_id)
     after = last_event_id if last_event_id and _EVENT_ID.fullmatch(last_event_id) else "0"
     if job.has_ended:
@@ -120,6 +134,13 @@ class _EventStream(StreamingResponse):
         # X-Accel-Buffering keeps nginx from holding events back.
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         super().__init__(events, headers=headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        _open_streams.add(self)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            _open_streams.discard(self)
 
 
 def _event(event_id: str, job: Job) -> str:

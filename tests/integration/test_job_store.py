@@ -443,3 +443,17 @@ def test_an_emptied_redis_counts_from_nothing(
     server.client.flushall()
     assert _ended(jobs) == {}
     assert jobs.statistics().queued == 0
+
+
+def test_the_oldest_jobs_go_with_all_their_keys(
+    jobs: JobStore, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.jobs.store.KEEP_JOBS", 3)
+    made = []
+    for _ in range(5):
+        job, _ = jobs.create(force=False)
+        jobs.cancel(job.job_id)
+        made.append(job.job_id)
+    assert [job.job_id for job in jobs.recent(10)] == made[:1:-1]
+    keys = " ".join(map(str, server.client.scan_iter()))
+    assert [job for job in made if job in keys] == made[2:]

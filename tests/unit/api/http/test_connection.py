@@ -12,6 +12,7 @@ import uvicorn
 from prometheus_client import REGISTRY
 from starlette.types import Receive, Scope, Send
 
+from api import limits
 from api.http.connection import PatientConnection
 from tests.support.processes import LONG_SECONDS, free_port, wait_for
 
@@ -308,3 +309,51 @@ def test_a_trailer_is_not_a_header(kept: Server) -> None:
         client.sendall(HEAD.replace(b"/", b"/headers", 1) + b"Connection: close\r\n" + chunks)
         answer = until_closed(client)
     assert b"connection" in answer and b"x-api-key" not in answer
+
+
+# --- how many ------------------------------------------------------------------------------------
+
+
+def test_of_too_many_connections_one_that_never_asked_is_closed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(server) as silent, connect(server) as asking, connect(server) as late:
+        send(server, late, HEAD)
+        asking.sendall(WHOLE)
+        until(asking, b"body")
+        monkeypatch.setattr("api.limits.CONNECTIONS", 3)
+        with connect(server) as newcomer, connect(server) as next_one:
+            assert until_closed(silent) == b""
+            # `late` has brought no whole request either.
+            with contextlib.suppress(ConnectionResetError):
+                assert until_closed(late) == b""
+            for client in (asking, newcomer, next_one):
+                client.sendall(WHOLE)
+                assert until(client, b"body").startswith(b"HTTP/1.1 200")
+            with connect(server) as one_more, contextlib.suppress(ConnectionResetError):
+                assert until_closed(one_more) == b""
+            asking.sendall(WHOLE)
+            assert until(asking, b"body").startswith(b"HTTP/1.1 200")
+
+
+def test_files_for_other_things_are_left(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (limits.OTHER_FILES, 10_000))
+    with connect(server) as client, contextlib.suppress(ConnectionResetError):
+        assert until_closed(client) == b""
+    monkeypatch.setattr("resource.getrlimit", lambda _: (limits.OTHER_FILES + 1, 10_000))
+    with connect(server) as client:
+        client.sendall(WHOLE)
+        assert until(client, b"body").startswith(b"HTTP/1.1 200")
+
+
+def test_requests_that_wait_for_the_first_have_a_greatest_number(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.limits.PIPELINED_REQUESTS", 5)
+    with connect(server) as client:
+        client.sendall(WHOLE * 5)
+        assert until(client, b"body" * 1)
+    with connect(server) as client, contextlib.suppress(ConnectionResetError):
+        # The first is not whole before the last, so that all of them wait.
+        client.sendall(HEAD.replace(b"/", b"/long", 1) + b"Content-Length: 0\r\n\r\n" + WHOLE * 20)
+        assert until_closed(client).count(b"HTTP/1.1 200") < 7

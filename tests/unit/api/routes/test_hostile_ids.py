@@ -181,3 +181,17 @@ def test_after_the_last_change_of_a_job_there_is_nothing_to_wait_for(
     answer = start(jobs=NothingMore()).get(f"/jobs/{JOB_ID}/events", headers=headers)
     # Only this status keeps an EventSource from connecting again.
     assert (answer.status_code, answer.content) == (204, b"")
+
+
+def test_a_process_has_so_many_event_streams_open_and_no_more(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = start(jobs=NotingJobs())
+    # A stream that has ended is open no more.
+    for _ in range(3):
+        monkeypatch.setattr("api.limits.STREAMS", 1)
+        assert client.get(f"/jobs/{JOB_ID}/events").status_code == 200
+    monkeypatch.setattr("api.limits.STREAMS", 0)
+    answer = client.get(f"/jobs/{JOB_ID}/events")
+    assert answer.status_code == 503 and "event streams" in answer.json()["detail"]
+    assert answer.headers["Retry-After"]

@@ -55,6 +55,8 @@ def test_what_can_be_counted_is_there_before_it_was() -> None:
         *('lifeboat_predictions_total{label="0"}', 'lifeboat_predictions_total{label="1"}'),
         'lifeboat_shed_requests_total{cap="requests at once"}',
         'lifeboat_shed_requests_total{cap="large bodies"}',
+        'lifeboat_shed_requests_total{cap="event streams"}',
+        'lifeboat_shed_requests_total{cap="connections"}',
     } <= set(shown)
 
 
