@@ -22,6 +22,7 @@ def _open(page: Page, api: Api, section: str) -> None:
     page.goto(f"{api.url}/#{section}")
     expect(page.get_by_role("heading", name=section.capitalize(), level=1)).to_be_visible()
     expect(page.locator("#status")).to_contain_text("Redis")
+    expect(page.locator("#build")).to_contain_text("revision unknown")
     expect(page.locator("main")).not_to_contain_text("Loading")
     shown = {"predict": ".fields select", "train": "td", "models": ".facts"}
     expect(page.locator(f"main {shown[section]}").first).to_be_attached()

@@ -1,5 +1,6 @@
 """What the containers may and may not do, as the engine says and as their processes find out."""
 
+import json
 import re
 from typing import Any
 
@@ -28,6 +29,21 @@ def test_every_container_is_confined(compose: Compose, service: str) -> None:
     assert 0 < host["Memory"] <= 2 << 30
     limits = {limit["Name"]: (limit["Soft"], limit["Hard"]) for limit in host["Ulimits"]}
     assert limits == {"nofile": (16384, 16384), "core": (0, 0)}
+
+
+def test_every_service_of_every_profile_is_confined_as_compose_reads_it(engine: None) -> None:
+    config = json.loads(Compose("config-test")("--profile", "*", "config", "--format", "json"))
+    services = config["services"]
+    assert {"edge", "api-2", "tests"} < services.keys()
+    for name, found in services.items():
+        assert found["read_only"] is True and not found.get("privileged"), name
+        # The tests give their report to whoever has called them.
+        may = ["CHOWN", "DAC_OVERRIDE"] if name == "tests" else None
+        assert (found["cap_drop"], found.get("cap_add")) == (["ALL"], may), name
+        assert found["security_opt"] == ["no-new-privileges:true"], name
+        assert found["ulimits"] == services["api"]["ulimits"], name
+        assert 0 < found["pids_limit"] <= 1024 and 0 < int(found["mem_limit"]) <= 2 << 30, name
+        assert all(port["host_ip"] == "127.0.0.1" for port in found.get("ports", [])), name
 
 
 @pytest.mark.parametrize("service", ["api", "worker"])

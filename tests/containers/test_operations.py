@@ -1,5 +1,6 @@
 """The recipes of `docs/operations.md`, each with clients that predict all the while. In order."""
 
+import json
 import os
 import re
 import shlex
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from shared import __version__
 from tests.containers.conftest import Compose, docker
 from tests.support import haproxy
 from tests.support.processes import Api, http_client, wait_for
@@ -104,9 +106,38 @@ def test_an_upgrade_and_a_changed_variable_lose_no_request_behind_the_edge(edge:
     for client in predict_meanwhile(edge.edge_port, act):
         assert client.failures() == []
     assert _revisions(edge) == ["later", "later"]
+    for image in ("lifeboat-api:later", "lifeboat-worker:later"):
+        labels = json.loads(
+            docker("image", "inspect", "--format", "{{json .Config.Labels}}", image)
+        )
+        told = {name.rpartition(".")[2]: value for name, value in labels.items()}
+        assert (told["version"], told["revision"]) == (__version__, "later")
     with http_client(f"http://127.0.0.1:{edge.edge_port}") as http:
         assert http.post("/predict", json=[{"Sex": "male"}] * 5_002).status_code == 413
         assert 'lifeboat_build_info{revision="later"' in http.get("/metrics").text
+
+
+def test_a_wrong_value_is_told_before_any_container_is_made_anew(edge: Compose) -> None:
+    before = [edge.inspect(service)["Id"] for service in ("api", "api-2", "worker")]
+    edge.environment |= {"LIFEBOAT_MAX_ROWS": "none"}
+    for target in ("check-config", "roll"):
+        command = ("make", target, f"COMPOSE={shlex.join(edge.command)}")
+        status, said = edge.call(*command)
+        assert status != 0 and "LIFEBOAT_MAX_ROWS" in said
+    assert [edge.inspect(service)["Id"] for service in ("api", "api-2", "worker")] == before
+
+
+def test_the_last_api_that_answers_is_not_taken_out(edge: Compose) -> None:
+    def turn(*arguments: str) -> str:
+        return edge(
+            *("exec", "-T", "edge", "bash", "/usr/local/etc/haproxy/turn", *arguments), check=False
+        )
+
+    edge("stop", "api-2")
+    wait_for(lambda: turn("order").split() == ["api-2", "api"])
+    assert "the only API that answers" in turn("out", "api")
+    edge("start", "api-2")
+    assert turn("in", "api-2") == ""
 
 
 def test_the_code_is_rolled_back_by_its_tag_and_no_request_is_lost(edge: Compose) -> None:

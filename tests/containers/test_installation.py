@@ -1,0 +1,179 @@
+"""An installation with keys in files and parts of its own, as `docs/operations.md` says.
+
+The parts are a table, a Redis, a folder of models and a user. Its engine tells of a proxy.
+"""
+
+import json
+import os
+import re
+import secrets
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.containers.conftest import Compose, docker, up
+from tests.support.processes import ROOT, Api, free_port, wait_for
+from tests.support.rolling_restart import restart
+
+API_KEY = secrets.token_hex(32)
+SIGNING_KEY = secrets.token_hex(32)
+SERVICES = ["api", "worker"]
+_USER = 1234
+# As an engine gives it to its containers if it is told of a proxy: no probe may go there.
+_PROXIES = """
+services:
+  worker: &proxied
+    environment: {http_proxy: "http://127.0.0.1:9", HTTP_PROXY: "http://127.0.0.1:9"}
+  api: *proxied
+"""
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keys")
+    for name, key in (("api-key", API_KEY), ("signing-key", SIGNING_KEY)):
+        (folder / name).write_text(f"{key}\n")
+        (folder / name).chmod(0o644)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def redis_url(engine: None) -> Iterator[str]:
+    """A Redis server that is not of the project, on this machine's address for containers."""
+    gateway = docker(
+        "network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", "bridge"
+    )
+    port, password = free_port(), secrets.token_hex(8)
+    container = docker(
+        *("run", "--detach", "--rm", "--publish", f"{gateway}:{port}:6379", "redis:8"),
+        *("redis-server", "--save", "", "--requirepass", password),
+    )
+    yield f"redis://:{password}@{gateway}:{port}/0"
+    docker("rm", "--force", container)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, small_table: str) -> Path:
+    folder = tmp_path_factory.mktemp("own")
+    for name in ("my-models", "my-data"):
+        (folder / name).mkdir()
+    os.chown(folder / "my-models", _USER, _USER)
+    (folder / "my-data" / "table.csv").write_bytes(Path(small_table).read_bytes())
+    return folder
+
+
+def _snippet(word: str) -> str:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    snippets = re.findall(r"^```yaml\n(.*?)^```$", page, re.M | re.S)
+    (found,) = (snippet for snippet in snippets if word in snippet)
+    return str(found)
+
+
+@pytest.fixture(scope="module")
+def installed(keys: Path, folder: Path, redis_url: str) -> Iterator[Compose]:
+    example = "redis://:password@redis.example:6379/0"
+    own = _snippet("my-models")
+    assert own.count(example) == 1 and own.count(f'"{_USER}:{_USER}"') == 2
+    overrides = {
+        "keys": _snippet("secrets:").replace("./keys", str(keys)),
+        "own": own.replace(example, redis_url).replace("./my-", f"{folder}/my-"),
+        "proxies": _PROXIES,
+    }
+    for name, text in overrides.items():
+        (folder / f"{name}.yml").write_text(text)
+    with up(Compose("installation", *(folder / f"{name}.yml" for name in overrides))) as compose:
+        yield compose
+
+
+def _run_pipeline(compose: Compose, key: str | None) -> int:
+    headers = {"X-API-Key": key} if key else {}
+    with compose.client().http as http:
+        return http.put("/run-pipeline", headers=headers).status_code
+
+
+def test_what_changes_something_needs_the_key_and_a_prediction_does_not(
+    installed: Compose,
+) -> None:
+    asked = [_run_pipeline(installed, key) for key in (None, SIGNING_KEY, API_KEY)]
+    assert asked == [401, 403, 202]
+    with installed.client().http as http:
+        assert http.post("/predict", json=[{"Sex": "male"}]).status_code == 200
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_signing_key_is_the_file_s(installed: Compose, service: str) -> None:
+    code = "from shared.settings import Settings; print(Settings().signing_key.get_secret_value())"
+    assert installed.python(service, code) == SIGNING_KEY
+
+
+def test_the_worker_is_not_given_the_api_key(installed: Compose) -> None:
+    code = "import os; print(os.listdir('/run/secrets'))"
+    assert installed.python("worker", code) == "['signing-key']"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_key_is_seen_from_outside_or_logged(installed: Compose, service: str) -> None:
+    inspected = json.dumps(installed.inspect(service))
+    logged = installed("logs", service)
+    assert "/run/secrets" in inspected and logged
+    for key in (API_KEY, SIGNING_KEY):
+        assert key not in inspected
+        assert key not in logged
+
+
+def test_a_rolling_restart_takes_up_a_key_that_was_changed(installed: Compose, keys: Path) -> None:
+    new_key = secrets.token_hex(32)
+    (keys / "api-key").write_text(new_key)
+    assert _run_pipeline(installed, new_key) == 403
+    restart(
+        lambda: installed("kill", "--signal", "HUP", "api"),
+        lambda: installed("logs", "api"),
+        processes=2,
+    )
+    assert [_run_pipeline(installed, key) for key in (API_KEY, new_key)] == [403, 202]
+
+
+# --- parts of its own ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_api(installed: Compose, keys: Path) -> Iterator[Api]:
+    client = installed.client()
+    client.http.headers["X-API-Key"] = (keys / "api-key").read_text().strip()
+    with client.http:
+        yield client
+
+
+def test_a_version_of_the_own_table_is_in_the_own_folder_and_belongs_to_the_own_user(
+    installed: Compose, own_api: Api, folder: Path
+) -> None:
+    assert installed("ps", "--services").split() == ["api", "worker"]
+    version = own_api.version()
+    assert version is not None
+    assert own_api.http.get(f"/models/{version}").json()["data"]["rows"] == 150
+    assert (folder / "my-models" / version / "manifest.json").stat().st_uid == _USER
+    for service in ("api", "worker"):
+        assert installed.python(service, "import os; print(os.getuid())") == str(_USER)
+    wait_for(lambda: own_api.http.get("/health/ready").json()["redis"] == "up")
+    assert own_api.wait_for_end(own_api.run_pipeline())["status"] == "succeeded"
+
+
+def test_backup_and_restore_do_without_the_redis_of_the_project(
+    installed: Compose, own_api: Api, folder: Path
+) -> None:
+    saved, backup = own_api.version(), folder / "backup.tar"
+    assert saved is not None
+    wait_for(lambda: saved in (folder / "my-models" / "current.json").read_text())
+    first = min(
+        version["model_version"] for version in own_api.http.get("/models").json()["versions"]
+    )
+    for target in ("backup", "restore"):
+        make = ("make", target, f"COMPOSE={shlex.join(installed.command)}", f"BACKUP={backup}")
+        status, said = installed.call(*make)
+        assert status == 0, said
+        if target == "backup":
+            own_api.http.put("/models/current", json={"model_version": first})
+            own_api.wait_for_version(first)
+    own_api.wait_for_version(saved)
