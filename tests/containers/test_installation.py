@@ -16,6 +16,7 @@ import pytest
 from tests.containers.conftest import Compose, docker, up
 from tests.support.processes import ROOT, Api, free_port, wait_for
 from tests.support.rolling_restart import restart
+from tests.support.steady_client import predict_meanwhile
 
 API_KEY = secrets.token_hex(32)
 SIGNING_KEY = secrets.token_hex(32)
@@ -123,16 +124,32 @@ def test_no_key_is_seen_from_outside_or_logged(installed: Compose, service: str)
         assert key not in logged
 
 
-def test_a_rolling_restart_takes_up_a_key_that_was_changed(installed: Compose, keys: Path) -> None:
+def test_the_api_key_is_rotated_and_no_client_is_refused_or_lost(
+    installed: Compose, keys: Path
+) -> None:
     new_key = secrets.token_hex(32)
-    (keys / "api-key").write_text(new_key)
-    assert _run_pipeline(installed, new_key) == 403
-    restart(
-        lambda: installed("kill", "--signal", "HUP", "api"),
-        lambda: installed("logs", "api"),
-        processes=2,
-    )
-    assert [_run_pipeline(installed, key) for key in (API_KEY, new_key)] == [403, 202]
+
+    def opened_by(*tried: str) -> list[int]:
+        with installed.client().http as http:
+            return [http.get("/metrics", headers={"X-API-Key": k}).status_code for k in tried]
+
+    def restart_with(content: str) -> None:
+        (keys / "api-key").write_text(content)
+        restart(
+            lambda: installed("kill", "--signal", "HUP", "api"),
+            lambda: installed("logs", "api"),
+            processes=2,
+        )
+
+    def rotate() -> None:
+        assert opened_by(API_KEY, new_key) == [200, 403]
+        restart_with(f"{API_KEY}\n{new_key}\n")
+        assert opened_by(API_KEY, new_key) == [200, 200]
+        restart_with(f"{new_key}\n")
+        assert opened_by(API_KEY, new_key) == [403, 200]
+
+    for client in predict_meanwhile(installed.port, rotate):
+        assert client.failures() == []
 
 
 # --- parts of its own ----------------------------------------------------------------------------

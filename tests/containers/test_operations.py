@@ -30,17 +30,19 @@ def backup(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_backup_and_its_restoration_lose_no_request(
     compose: Compose, api: Api, backup: Path
 ) -> None:
-    saved, newer = api.version(), api.wait_for_end(api.run_pipeline())["result"]
-    assert saved and isinstance(newer, dict)
+    if len(api.http.get("/models").json()["versions"]) < 2:
+        api.wait_for_end(api.run_pipeline())
+    newer, saved = (v["model_version"] for v in api.http.get("/models").json()["versions"][:2])
     assert api.http.put("/models/current", json={"model_version": saved}).status_code == 200
+    api.wait_for_version(saved)
     # The worker's mirror of the choice is what is backed up.
     wait_for(lambda: saved in compose("exec", "-T", "worker", "cat", "/models/current.json"))
     said: list[str] = []
 
     def act() -> None:
         said.append(_make(compose, "backup", f"BACKUP={backup}"))
-        api.http.put("/models/current", json={"model_version": newer["model_version"]})
-        api.wait_for_version(newer["model_version"])
+        api.http.put("/models/current", json={"model_version": newer})
+        api.wait_for_version(newer)
         compose("exec", "-T", "worker", "rm", "-r", f"/models/{saved}")
         said.append(_make(compose, "restore", f"BACKUP={backup}"))
 
@@ -120,10 +122,9 @@ def test_an_upgrade_and_a_changed_variable_lose_no_request_behind_the_edge(edge:
 def test_a_wrong_value_is_told_before_any_container_is_made_anew(edge: Compose) -> None:
     before = [edge.inspect(service)["Id"] for service in ("api", "api-2", "worker")]
     edge.environment |= {"LIFEBOAT_MAX_ROWS": "none"}
-    for target in ("check-config", "roll"):
-        command = ("make", target, f"COMPOSE={shlex.join(edge.command)}")
-        status, said = edge.call(*command)
-        assert status != 0 and "LIFEBOAT_MAX_ROWS" in said
+    # A roll begins with `make check-config`.
+    status, said = edge.call("make", "roll", f"COMPOSE={shlex.join(edge.command)}")
+    assert status != 0 and "LIFEBOAT_MAX_ROWS" in said
     assert [edge.inspect(service)["Id"] for service in ("api", "api-2", "worker")] == before
 
 
@@ -136,11 +137,11 @@ def test_the_last_api_that_answers_is_not_taken_out(edge: Compose) -> None:
     edge("stop", "api-2")
     wait_for(lambda: turn("order").split() == ["api-2", "api"])
     assert "the only API that answers" in turn("out", "api")
-    edge("start", "api-2")
-    assert turn("in", "api-2") == ""
 
 
 def test_the_code_is_rolled_back_by_its_tag_and_no_request_is_lost(edge: Compose) -> None:
+    # With one API container down, as after a roll that failed: it comes first.
+    edge("stop", "api-2")
     edge.environment = {}
     for client in predict_meanwhile(edge.edge_port, lambda: _make(edge, "roll")):
         assert client.failures() == []
