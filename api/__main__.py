@@ -4,13 +4,15 @@ import contextlib
 import logging
 import os
 import resource
-import tempfile
+import sys
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
 from api import limits
 from api.http.exposure import warn_where_open
 from api.http.supervisor import Supervisor
+from api.telemetry import process_files
 from shared.refusal import oddities, read_settings
 from shared.runtime.log import configure, log_config
 
@@ -24,7 +26,7 @@ def main() -> None:
         log.warning("%s", sentence)
     warn_where_open(settings)
     raise_open_files()
-    with tempfile.TemporaryDirectory(prefix="lifeboat-metrics-") as folder:
+    with process_files.new_folder() as folder:
         # prometheus_client decides on import how it counts, in this process and in its children.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         config = uvicorn.Config(
@@ -43,11 +45,20 @@ def main() -> None:
             timeout_worker_healthcheck=limits.HEALTHCHECK_SECONDS,
             server_header=False,
         )
-        if settings.api_workers > 1:
-            Supervisor(config, [config.bind_socket()]).run()
-        else:
-            with contextlib.suppress(KeyboardInterrupt):
-                uvicorn.Server(config).run()
+        if not _serve(config):
+            sys.exit(STARTUP_FAILURE)
+
+
+def _serve(config: uvicorn.Config) -> bool:
+    """Serve until asked to stop; return False if the application could not start."""
+    if config.workers > 1:
+        parent = Supervisor(config, [config.bind_socket()])
+        parent.run()
+        return all(process.exitcode != STARTUP_FAILURE for process in parent.processes)
+    server = uvicorn.Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    return server.started
 
 
 def raise_open_files() -> None:

@@ -23,7 +23,7 @@ from api.serving.batcher import Batcher
 from api.serving.replicas import Replicas
 from api.serving.served_model import ServedModelHolder
 from api.serving.watcher import Watcher
-from api.telemetry import metrics
+from api.telemetry import metrics, process_files
 from api.v2 import routes as v2
 from shared import __version__, resources
 from shared.jobs.watch import JobWatch
@@ -96,6 +96,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         tracing.start("lifeboat-api")
+        process_files.tidy()
         own = resources.build(settings)
         holder = ServedModelHolder()
         replicas = Replicas(own.redis)

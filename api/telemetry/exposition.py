@@ -39,14 +39,15 @@ def exposition(revision: str, served_version: str | None, jobs: JobStatistics | 
     while Redis does not answer.
     """
     metrics.PREDICTED.flush()
-    counted, read = REGISTRY, CollectorRegistry()
+    read = CollectorRegistry()
     shared = process_files.folder()
     pids, versions = {os.getpid()}, dict[int, str]()
-    if shared is not None:
-        counted = CollectorRegistry()
+    if shared is None:
+        counted = generate_latest(REGISTRY)
+    else:
         pids = _living(shared)
         versions = process_files.noted(shared)
-        multiprocess.MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
+        counted = _counted(shared)
     if served_version is not None:
         versions[os.getpid()] = served_version
     build = GaugeMetricFamily(
@@ -56,7 +57,15 @@ def exposition(revision: str, served_version: str | None, jobs: JobStatistics | 
     )
     build.add_metric([__version__, revision], 1)
     read.register(_Read([build, *_of_processes(pids, versions), *_of_jobs(jobs)]))
-    return generate_latest(counted) + generate_latest(read)
+    return counted + generate_latest(read)
+
+
+def _counted(shared: Path) -> bytes:
+    """Return what all processes have counted; nobody else adds the same up meanwhile."""
+    registry = CollectorRegistry()
+    with process_files.settled(shared):
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
 
 
 def _of_processes(pids: set[int], versions: dict[int, str]) -> Iterator[Metric]:
@@ -102,23 +111,13 @@ def _living(shared: Path) -> set[int]:
     """
     pids = {int(path.stem.rpartition("_")[2]) for path in shared.glob("gauge_live*_*.db")}
     pids |= process_files.noted(shared).keys()
-    living = {pid for pid in pids if _is_alive(pid)}
+    living = {pid for pid in pids if process_files.is_alive(pid)}
     for pid in pids - living:
         process_files.forget(shared, pid)
         # Another process may be removing them at the same time.
         with suppress(FileNotFoundError):
             multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
     return living
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _resident_bytes(pid: int) -> int | None:

@@ -1,14 +1,27 @@
-"""The files in which each API process of this host notes the version that it serves.
+"""The files of each API process of this host: its counts, and the version that it serves.
 
 A gauge with the version as its label would keep a series, in a file that grows, for each version
 that a process has ever served. Instead, each process notes its version in a small file of its own,
 beside the files of prometheus_client. The process that answers `/metrics` reads all of them.
+
+prometheus_client keeps the counts of a process that has ended for ever, in files of 64 KiB and
+more. They are part of the totals: they are added to one file, and the processes' own are removed.
 """
 
+import fcntl
 import logging
 import os
-from contextlib import suppress
+import shutil
+import struct
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+_PREFIX = "lifeboat-metrics-"
+_ENDED = 0
+"""In place of a process id: all processes that have ended."""
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +30,91 @@ def folder() -> Path | None:
     """Return the folder of the files of all processes; None for a process that stands alone."""
     path = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     return Path(path) if path else None
+
+
+@contextmanager
+def new_folder() -> Iterator[str]:
+    """Make the folder of a new API, and remove it afterwards.
+
+    A killed API cannot remove its own. So the folders that no living one has locked are removed.
+    """
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError), locked(left, wait=False):
+            shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, locked(Path(folder)):
+        yield folder
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Lock a file or folder against other processes and threads.
+
+    The lock is the kernel's, and ends with the process. Raises BlockingIOError instead of waiting.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def settled(folder: Path) -> Iterator[None]:
+    """Add the counts of ended processes up; within, nobody else does the same."""
+    lock = folder / ".lock"
+    lock.touch()
+    with locked(lock):
+        add_up_the_ended(folder)
+        yield
+
+
+def tidy() -> None:
+    """Add the counts of ended processes up, for an API that nobody asks for its metrics."""
+    shared = folder()
+    if shared is not None:
+        with settled(shared):
+            pass
+
+
+def add_up_the_ended(folder: Path) -> None:
+    """Add the counts of processes that have ended to one file, and remove their own."""
+    for path in folder.glob("*_*.db"):
+        kind, _, pid = path.stem.rpartition("_")
+        if kind not in ("counter", "histogram") or is_alive(int(pid)):
+            continue
+        try:
+            _add(path, folder / f"{kind}_{_ENDED}.db")
+        # A file that ends too early.
+        except (OSError, RuntimeError, ValueError, struct.error) as error:
+            log.warning("the counts of a process that has ended are lost: %s", error)
+        path.unlink(missing_ok=True)
+
+
+def _add(source: Path, target: Path) -> None:
+    # Not at the top: prometheus_client decides on import how it counts, and `api/__main__.py` has
+    # this module make the folder first.
+    from prometheus_client import mmap_dict
+
+    counts: Any = mmap_dict.MmapedDict(str(target))  # type: ignore[no-untyped-call]
+    try:
+        found: Any = mmap_dict.MmapedDict.read_all_values_from_file(str(source))  # type: ignore[no-untyped-call]
+        for key, value, _, _ in found:
+            before, _ = counts.read_value(key)
+            counts.write_value(key, before + value, 0.0)
+    finally:
+        counts.close()
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether there is a process of that id; 0 stands for those that have ended."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def note(folder: Path, version: str) -> None:

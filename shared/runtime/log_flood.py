@@ -12,8 +12,9 @@ SECONDS = 10.0
 LONGEST = 200_000
 """Characters of a line, its traceback included. What a run of training says is shorter."""
 
-_FOR_CLIENTS = ("uvicorn", "api.http", "api.routes")
-"""Loggers whose lines a client causes by its request, with a key or without."""
+_FOR_CLIENTS = ("uvicorn", "api.http", "api.routes", "worker.broker")
+"""Loggers whose lines a client causes by its request, with a key or without, or a message in Redis
+that the worker throws away."""
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 

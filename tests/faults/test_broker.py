@@ -53,13 +53,6 @@ def test_messages_and_keys_that_celery_cannot_read_are_thrown_away(with_model: S
     _assert_works(api, worker)
 
 
-def test_a_job_is_sent_though_the_queue_is_of_another_type(with_model: Stack) -> None:
-    api = with_model.start_api()
-    with_model.redis.client.set(QUEUE, "a string")
-    api.run_pipeline()
-    assert with_model.redis.client.type(QUEUE) == "list"
-
-
 def test_a_failover_is_waited_for(with_model: Stack) -> None:
     api, worker = with_model.start_api(), with_model.start_worker()
     with_model.redis.client.replicaof("127.0.0.1", "1")

@@ -222,6 +222,25 @@ def test_a_cancelled_run_stops_and_publishes_nothing(
     assert with_model.redis.client.get(ACTIVE_JOB) is None
 
 
+def test_a_run_that_was_asked_to_stop_makes_room_for_the_next(
+    with_model: Stack, held_runs: HeldRuns
+) -> None:
+    api = with_model.start_api()
+    with_model.start_worker()
+    held_runs.hold_at(Stage.EVALUATE)
+    dying = api.run_pipeline()
+    wait_for(held_runs.is_any_held, seconds=RUN_SECONDS)
+    api.http.delete(f"/jobs/{dying}").raise_for_status()
+    new = api.run_pipeline(force=True)
+    assert new != dying
+    assert api.job(dying)["status"] == "cancelled"
+    # The child is held, and learns from its heartbeat that it has nothing to do any more.
+    wait_for(lambda: api.job(new)["started_at"], seconds=RUN_SECONDS)
+    held_runs.let_go()
+    assert_done_once(with_model, api, new, attempts=1)
+    assert versions_of(with_model, dying) == []
+
+
 def test_leftovers_of_a_killed_worker_are_cleared_away(stack: Stack) -> None:
     publish(stack.models_dir)
     leftover = stack.models_dir / ".staging-0123456789ab"

@@ -150,6 +150,39 @@ def test_the_numbers_of_all_processes_add_up_and_a_killed_one_keeps_no_gauge(
     memory = "lifeboat_resident_memory_bytes"
     if memory in together:
         assert 0 < afterwards[memory] < together[memory]
+    # One file has what all have counted that have ended.
+    with process_files.settled(tmp_path):
+        assert {path.name for path in tmp_path.glob("*_*.db")} == {
+            *("counter_0.db", "histogram_0.db"),
+        } | {path.name for path in tmp_path.glob("gauge_*.db")}
+    third = shown("1", "1", "400", VERSION)
+    assert third["lifeboat_predicted_rows_total"] == 1126
+
+
+def test_a_file_of_an_ended_process_that_cannot_be_read_is_left_out(
+    tmp_path: Path, shown: Callable[..., dict[str, float]], caplog: pytest.LogCaptureFixture
+) -> None:
+    shown("5", "1", "300", VERSION)
+    (broken,) = [path for path in tmp_path.glob("counter_*.db") if path.name != "counter_0.db"]
+    broken.write_bytes(broken.read_bytes()[:100])
+    with process_files.settled(tmp_path):
+        assert not broken.exists()
+    assert "counts of a process that has ended are lost" in caplog.text
+
+
+def test_folders_of_killed_apis_are_removed_and_those_of_living_ones_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left, other = tmp_path / "lifeboat-metrics-left", tmp_path / "of-another-program"
+    for folder in (left, other):
+        folder.mkdir()
+        (folder / "counter_1.db").touch()
+    with process_files.new_folder() as first, process_files.new_folder() as second:
+        assert {path.name for path in tmp_path.iterdir()} == {
+            *(Path(first).name, Path(second).name, other.name)
+        }
+    assert list(tmp_path.iterdir()) == [other]
 
 
 def test_a_thousand_swaps_leave_one_small_file(tmp_path: Path) -> None:
