@@ -2,15 +2,32 @@
 
 import base64
 import http.client
+import os
+import re
+import select
+import stat
+import threading
+import time
 import urllib.error
 import urllib.request
-from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from collections.abc import Callable
+from typing import IO, Any
+from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 from shared.errors import BadTrainingData
+from worker.training.packing import too_large
 
-_TIMEOUT_SECONDS = 30
+MOST_BYTES = 512 * 1024 * 1024
+TIMEOUT_SECONDS = 600.0
+"""The defaults of the settings, for callers without settings."""
+
+_SILENCE_SECONDS = 30
+"""How long a server may say nothing."""
+_LOOK_SECONDS = 0.5
+"""How often a download looks whether to end."""
+_AT_ONCE = 1 << 20
 _SET = "Set LIFEBOAT_TRAINING_DATA to the path or the URL of the training table"
+_SCHEMES = ("http", "https")
 
 
 def shown_as(source: str) -> str:
@@ -30,44 +47,194 @@ def shown_as(source: str) -> str:
     return urlunsplit(parts._replace(netloc=host, query="", fragment=""))
 
 
-def fetch(source: str) -> bytes:
-    """Return the content of a path or an http(s) URL. Raises BadTrainingData."""
+def fetch(
+    source: str,
+    most_bytes: int = MOST_BYTES,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    checkpoint: Callable[[], None] = lambda: None,
+) -> bytes:
+    """Return the content of a path or an http(s) URL.
+
+    `checkpoint` is called twice a second; what it raises ends the download. Raises BadTrainingData.
+    """
     shown = shown_as(source)
+    deadline = time.monotonic() + timeout_seconds
+
+    def look() -> None:
+        checkpoint()
+        if time.monotonic() > deadline:
+            raise BadTrainingData(
+                f"{shown} took longer than the {timeout_seconds:g} s that "
+                "LIFEBOAT_TRAINING_DATA_TIMEOUT_SECONDS allows; raise it, or bring the table nearer"
+            )
+
     try:
         scheme = urlsplit(source).scheme
-        if scheme and "://" in source and scheme not in ("http", "https"):
+        if scheme and "://" in source and scheme not in _SCHEMES:
             raise BadTrainingData(
                 f"{shown}: expected a path or an http(s) URL, got the scheme {scheme}"
             )
-        if scheme in ("http", "https"):
-            with urllib.request.urlopen(_request(source), timeout=_TIMEOUT_SECONDS) as answer:
-                content: bytes = answer.read()
+        if scheme in _SCHEMES:
+            content = _download(source, shown, most_bytes, look)
         else:
-            content = Path(source).read_bytes()
+            content = _read(source, shown, most_bytes, look)
     except urllib.error.HTTPError as error:
+        reason = str(error.reason).partition("\n")[0]
+        error.close()
         raise BadTrainingData(
-            f"{shown} could not be fetched: the server answered {error.code} {error.reason}"
+            f"{shown} could not be fetched: the server answered {error.code} {reason}"
         ) from error
     except http.client.InvalidURL as error:
         # The error's own text repeats the URL with its secrets.
         raise BadTrainingData(
-            f"{shown} is not a valid URL: its port is not a number, or it contains a space or a "
-            f"control character. {_SET}"
+            f"{shown} is not a valid URL: its port is not a number, or its host contains a space "
+            f"or a control character. {_SET}"
         ) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-        raise BadTrainingData(f"{shown} could not be read: {reason}. {_SET}") from error
+        cause = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+        raise BadTrainingData(f"{shown} could not be read: {cause}. {_SET}") from error
     if not content.strip():
         raise BadTrainingData(f"{shown} is empty; expected a CSV or Parquet table")
     return content
+
+
+def _read(path: str, shown: str, most_bytes: int, look: Callable[[], None]) -> bytes:
+    """Return the content of a file, or what comes out of a pipe."""
+    # To open a pipe that nobody writes to would wait for ever otherwise.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with open(descriptor, "rb", buffering=0) as file:
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode) and status.st_size > most_bytes:
+            raise too_large(shown, most_bytes)
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            look()
+            if not select.select([descriptor], [], [], _LOOK_SECONDS)[0]:
+                continue
+            chunk = file.read(_AT_ONCE)
+            if chunk is None:
+                continue
+            if not chunk:
+                return b"".join(chunks)
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > most_bytes:
+                raise too_large(shown, most_bytes)
+
+
+def _download(url: str, shown: str, most_bytes: int, look: Callable[[], None]) -> bytes:
+    download = _Download(_request(url), shown, most_bytes)
+    download.start()
+    try:
+        while download.is_alive():
+            download.join(_LOOK_SECONDS)
+            look()
+    finally:
+        download.stop.set()
+    if download.error is not None:
+        raise download.error
+    return b"".join(download.chunks)
+
+
+class _Download(threading.Thread):
+    """Reads a URL until it ends, is too large, or `stop` is set.
+
+    In a thread, because a server that is silent holds a read, and a run must be able to end.
+    """
+
+    def __init__(self, request: urllib.request.Request, shown: str, most_bytes: int) -> None:
+        super().__init__(name="download", daemon=True)
+        self.stop = threading.Event()
+        self.chunks: list[bytes] = []
+        self.error: Exception | None = None
+        self._request = request
+        self._shown = shown
+        self._most_bytes = most_bytes
+
+    def run(self) -> None:
+        try:
+            with _opener(self._request, self._shown).open(
+                self._request, timeout=_SILENCE_SECONDS
+            ) as answer:
+                self._take(answer)
+        except Exception as error:
+            self.error = error
+
+    def _take(self, answer: http.client.HTTPResponse) -> None:
+        coding = (answer.headers.get("Content-Encoding") or "identity").strip().lower()
+        if coding not in ("identity", "gzip", "x-gzip"):
+            raise BadTrainingData(
+                f"{self._shown}: the server sent the encoding {coding[:40]}, though none was asked "
+                "for; expected the file as it is, or gzip"
+            )
+        size = 0
+        while not self.stop.is_set() and (chunk := answer.read1(_AT_ONCE)):
+            self.chunks.append(chunk)
+            size += len(chunk)
+            if size > self._most_bytes:
+                raise too_large(self._shown, self._most_bytes)
+        # read1 does not say that the connection ended before the body.
+        if answer.length:
+            raise http.client.IncompleteRead(b"", answer.length)
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect to http or https; urllib would also follow one to ftp."""
+
+    def __init__(self, shown: str) -> None:
+        self._shown = shown
+
+    def http_error_302(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any
+    ) -> Any:
+        location = str(headers.get("Location") or headers.get("URI") or "")
+        scheme = urlsplit(urljoin(req.full_url, location)).scheme
+        if scheme not in _SCHEMES:
+            fp.close()
+            raise BadTrainingData(
+                f"{self._shown}: the server redirects to the scheme {scheme[:40]}; expected http "
+                "or https"
+            )
+        return super().http_error_302(req, fp, code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+def _opener(request: urllib.request.Request, shown: str) -> urllib.request.OpenerDirector:
+    """Return what opens http and https and nothing else."""
+    opener = urllib.request.OpenerDirector()
+    # A proxy does not reach this machine by the name of its loopback.
+    nearby = urlsplit(request.full_url).hostname in ("localhost", "127.0.0.1", "::1")
+    for handler in (
+        urllib.request.ProxyHandler({} if nearby else None),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.UnknownHandler(),
+        _Redirects(shown),
+    ):
+        opener.add_handler(handler)
+    return opener
 
 
 def _request(url: str) -> urllib.request.Request:
     """Return the request for a URL; urllib does not understand a user and password in one."""
     parts = urlsplit(url)
     credentials, _, host = parts.netloc.rpartition("@")
-    request = urllib.request.Request(urlunsplit(parts._replace(netloc=host)))
+    if not host.isascii():
+        name, colon, port = host.partition(":")
+        host = f"{name.encode('idna').decode()}{colon}{port}"
+    parts = parts._replace(netloc=host, path=_quoted(parts.path), query=_quoted(parts.query))
+    request = urllib.request.Request(urlunsplit(parts))
     if credentials:
         token = base64.b64encode(unquote(credentials).encode()).decode()
         request.add_unredirected_header("Authorization", f"Basic {token}")
     return request
+
+
+def _quoted(part: str) -> str:
+    """Return a part of a URL with %XX in place of blanks and letters beyond ASCII."""
+    kept = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", part)
+    return quote(kept, safe="/%:@!$&'()*+,;=?~[]")

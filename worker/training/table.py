@@ -2,26 +2,24 @@
 
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pyarrow.parquet import ParquetFile
 
 from shared.errors import BadTrainingData
 from shared.schema.features import FEATURES, Feature
 from shared.schema.passenger import LABEL
 from shared.versions.manifest import TrainingData
-from worker.training.source import fetch, shown_as
-
-_PARQUET_MAGIC = b"PAR1"
-_EMPTY_CELLS = frozenset(
-    ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"]
-    + ["<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
-)
-"""Cells of a CSV that stand for a missing value, unless they are a category: pandas's own list."""
+from worker.training import csv_file
+from worker.training.cells import number
+from worker.training.packing import PARQUET, too_large, unpack
+from worker.training.source import MOST_BYTES, TIMEOUT_SECONDS, fetch, shown_as
 
 
 @dataclass(frozen=True)
@@ -36,30 +34,35 @@ class TrainingTable:
     data: TrainingData
 
 
-def load(source: str, *, least_per_label: int) -> TrainingTable:
+def load(
+    source: str,
+    *,
+    least_per_label: int,
+    most_bytes: int = MOST_BYTES,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    checkpoint: Callable[[], None] = lambda: None,
+) -> TrainingTable:
     """Read and check a CSV or Parquet file from a path or an http(s) URL; ignore other columns.
+
+    `checkpoint` is called again and again meanwhile; what it raises ends the reading.
 
     Raises:
         BadTrainingData: the file cannot be read, a column is missing, a value is one that a record
             cannot have, or a label has fewer than `least_per_label` rows.
     """
     shown = shown_as(source)
-    content = fetch(source)
-    table = parse(content, shown)
-    wanted = [feature.name for feature in FEATURES] + [LABEL]
-    missing = [name for name in wanted if name not in table.columns]
-    if missing:
-        raise BadTrainingData(
-            f"{shown} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; "
-            f"it has {', '.join(str(name) for name in table.columns[:20])}"
-        )
+    content = fetch(source, most_bytes, timeout_seconds, checkpoint)
+    digest = hashlib.sha256(content).hexdigest()
+    content = unpack(content, shown, most_bytes)
+    table = parse(content, shown, others=[LABEL], most_bytes=most_bytes, checkpoint=checkpoint)
+    del content
     if table.empty:
         raise BadTrainingData(f"{shown} has a header but no rows; expected a row per record")
     features = features_of(table, shown)
     labels = _labels(table[LABEL], shown, least_per_label)
     data = TrainingData(
         source=shown,
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=digest,
         rows=len(labels),
         positives=int(labels.sum()),
     )
@@ -70,35 +73,45 @@ def features_of(
     table: pd.DataFrame, shown: str, features: Sequence[Feature] = FEATURES
 ) -> pd.DataFrame:
     """Return a checked column per feature, as the model takes it. Raises BadTrainingData."""
-    return pd.DataFrame({f.name: _column(table[f.name], f, shown) for f in features})
+    return pd.DataFrame({f.name: _column(table[f.name], f, shown).to_numpy() for f in features})
 
 
-def parse(content: bytes, shown: str, features: Sequence[Feature] = FEATURES) -> pd.DataFrame:
-    """Return the table that a CSV or Parquet file holds. Raises BadTrainingData."""
+def parse(
+    content: bytes,
+    shown: str,
+    features: Sequence[Feature] = FEATURES,
+    others: Sequence[str] = (),
+    most_bytes: int = MOST_BYTES,
+    checkpoint: Callable[[], None] = lambda: None,
+) -> pd.DataFrame:
+    """Return the columns of the features, and others, of a CSV or Parquet file.
+
+    Raises BadTrainingData.
+    """
+    if content.startswith(PARQUET):
+        wanted = [*(feature.name for feature in features), *others]
+        return _parquet(content, shown, wanted, most_bytes)
+    return csv_file.read(content, shown, features, others, checkpoint)
+
+
+def _parquet(content: bytes, shown: str, wanted: Sequence[str], most_bytes: int) -> pd.DataFrame:
     try:
-        if content.startswith(_PARQUET_MAGIC):
-            return pd.read_parquet(io.BytesIO(content))
-        return _csv(content, {f.name: f.categories for f in features if f.kind == "category"})
-    # pyarrow's errors are ValueErrors and OSErrors, pandas's parser errors ValueErrors.
-    except (ValueError, OSError) as error:
+        file = ParquetFile(io.BytesIO(content))
+        header = [csv_file.plain(name) for name in file.schema_arrow.names]
+        places = {name: csv_file.place(header, name, shown) for name in wanted}
+        if missing := [name for name in wanted if places[name] < 0]:
+            raise csv_file.lacking(file.schema_arrow.names, missing, shown)
+        # A column of one value is a few bytes, however many rows it has.
+        if file.metadata.num_rows * len(wanted) * 8 > most_bytes:
+            raise too_large(shown, most_bytes, " when unpacked")
+        names = [file.schema_arrow.names[places[name]] for name in wanted]
+        table: pd.DataFrame = file.read(columns=names).to_pandas(ignore_metadata=True)
+    # pyarrow's errors are ValueErrors and OSErrors, but for what it does not implement.
+    except (ValueError, OSError, NotImplementedError) as error:
         raise BadTrainingData(
             f"{shown}: expected a CSV or a Parquet table, got neither: {error}"
         ) from error
-
-
-def _csv(content: bytes, categories: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """Read a CSV, the cells of categories as they are written.
-
-    By default pandas reads the category "1" as a number, "True" as a boolean, "None" as missing.
-    """
-    names = pd.read_csv(io.BytesIO(content), nrows=0).columns
-    return pd.read_csv(
-        io.BytesIO(content),
-        low_memory=False,
-        dtype=dict.fromkeys(categories, str),
-        keep_default_na=False,
-        na_values={name: [*_EMPTY_CELLS.difference(categories.get(name, ()))] for name in names},
-    )
+    return table[names].set_axis([*wanted], axis=1)
 
 
 def _column(column: "pd.Series[Any]", feature: Feature, shown: str) -> Any:
@@ -136,19 +149,33 @@ def _numbers(column: "pd.Series[Any]", shown: str) -> "pd.Series[float]":
     # to_numeric takes true and false for 1 and 0, and a date for nanoseconds.
     if pd.api.types.is_bool_dtype(column.dtype):
         _refuse(column.notna(), column, shown, "a number", found="a boolean; write 1 or 0")
-    if column.dtype == object:
-        # Booleans beside a gap.
-        booleans = column.map(lambda value: isinstance(value, bool | np.bool_)).astype(bool)
+    is_text = column.dtype == object or pd.api.types.is_string_dtype(column.dtype)
+    if is_text:
+        # Booleans beside a gap, or as text.
+        booleans = column.map(_is_boolean).astype(bool)
         _refuse(booleans, column, shown, "a number", found="a boolean; write 1 or 0")
     if column.dtype.kind in "mM":
         _refuse(column.notna(), column, shown, "a number", found="a date or a duration")
-    try:
-        numbers = pd.to_numeric(column, errors="coerce")
-    except OverflowError:
-        # An integer of more than 308 digits; as text it is infinite.
-        numbers = pd.to_numeric(column.astype("string"), errors="coerce")
+    numbers = column
+    if is_text:
+        numbers = column.map(_value, na_action="ignore")
+    numbers = pd.to_numeric(numbers, errors="coerce")
     _refuse(numbers.isna() & column.notna(), column, shown, "a number")
     return numbers.astype(np.float64).where(column.notna())
+
+
+def _is_boolean(value: object) -> bool:
+    return isinstance(value, bool | np.bool_) or str(value).strip().lower() in ("true", "false")
+
+
+def _value(value: object) -> object:
+    if isinstance(value, str):
+        return number(value)
+    try:
+        return float(value) if isinstance(value, int) else value
+    except OverflowError:
+        # An integer of more than 308 digits.
+        return math.inf
 
 
 def _refuse(
@@ -164,8 +191,18 @@ def _refuse(
     if not len(rows):
         return
     if found is None:
-        found = repr(str(column.iloc[rows[0]])[:40])
+        found = _shown(column.iloc[rows[0]], expects_text="one of" in expected)
+    line = ""
+    if column.index.name == csv_file.LINE:
+        line = f"line {column.index[rows[0]]} of the file; "
     raise BadTrainingData(
         f"{shown}, row {rows[0] + 1}, column {column.name}: expected {expected}, got {found} "
-        f"({len(rows)} such row{'s' * (len(rows) != 1)}; the header is not counted)"
+        f"({line}{len(rows)} such row{'s' * (len(rows) != 1)}; the header is not counted)"
     )
+
+
+def _shown(value: object, *, expects_text: bool) -> str:
+    text = repr(str(value)[:40])
+    if expects_text and not isinstance(value, str):
+        return f"{text}, which is not text but of the type {type(value).__name__}"
+    return text

@@ -9,7 +9,8 @@ The exceptions, because a table and a tensor cannot say all that JSON can:
 * An empty string in a tensor is a missing category: binary data has no null.
 * NaN in a binary tensor and in a table is a missing number.
 * A table takes text that looks like a number for one, because a cell of a CSV has no type.
-* A cell of a CSV that says NA, None or the like is missing, unless that is a category.
+* A cell of a CSV that says NA, None or the like is missing, unless that is a category; blanks at
+  its ends do not count.
 * A tensor is asked only about values that its datatype holds exactly.
 """
 
@@ -38,7 +39,8 @@ from shared.schema.columns import Columns, columns_of
 from shared.schema.decoder import REFUSED, decode, record_type
 from shared.schema.features import FEATURES, Feature, _features
 from shared.schema.passenger import Passenger
-from worker.training.table import _EMPTY_CELLS, features_of, parse
+from worker.training.cells import MISSING
+from worker.training.table import features_of, parse
 
 Column = float | str | None
 """The one value of a column, as float32 or a string; None if it is refused."""
@@ -237,8 +239,9 @@ def cell_of(feature: Feature, value: object, text: str) -> str | None:
             # As text it may be a category, and NaN is missing.
             return text if feature.kind == "number" and value == value else None
         case str():
-            empty = value in _EMPTY_CELLS.difference(feature.categories)
-            if feature.kind == "number" or empty or "\0" in value or not value.isprintable():
+            empty = value in MISSING.difference(feature.categories)
+            blank = value != value.strip()
+            if feature.kind == "number" or empty or blank or not value.isprintable():
                 return None
             return value
     return None

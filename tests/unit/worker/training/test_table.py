@@ -10,7 +10,8 @@ import pytest
 from shared.errors import BadTrainingData
 from shared.schema.features import FEATURES, Feature
 from worker.training import table as table_module
-from worker.training.table import _EMPTY_CELLS, TrainingTable, features_of, load, parse
+from worker.training.cells import MISSING
+from worker.training.table import TrainingTable, features_of, load, parse
 
 Change = Callable[[pd.DataFrame], None]
 
@@ -152,7 +153,7 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
 
 
 def test_the_source_is_noted_without_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_module, "fetch", lambda _: table().to_csv(index=False).encode())
+    monkeypatch.setattr(table_module, "fetch", lambda *_: table().to_csv(index=False).encode())
     source = "https://user:sesame@example.org:8443/t.csv?token=sesame#sesame"
     loaded = load(source, least_per_label=3)
     assert (loaded.data.rows, loaded.data.source) == (12, "https://example.org:8443/t.csv")
@@ -161,14 +162,15 @@ def test_the_source_is_noted_without_its_secrets(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("word", ["1", "1.0", "True", "None", "NA", ""])
 def test_a_category_of_a_csv_is_read_as_it_is_written(word: str) -> None:
     feature = Feature(name="pool", kind="category", required=False, categories=(word, "indoor"))
-    parsed = parse(f'pool,depth\n"{word}",1\nindoor,\nN/A,3\n'.encode(), "t.csv", [feature])
+    body = f'pool,depth\n"{word}",1\nindoor,\nN/A,3\n'.encode()
+    parsed = parse(body, "t.csv", [feature], ["depth"])
     found = features_of(parsed, "t.csv", [feature])["pool"]
     assert found.tolist() == [word, "indoor", ""]
     assert parsed["depth"].isna().tolist() == [False, True, False]
 
 
 def test_what_pandas_takes_for_missing_is_missing() -> None:
-    assert _EMPTY_CELLS == importlib.import_module("pandas._libs.parsers").STR_NA_VALUES
+    assert MISSING == importlib.import_module("pandas._libs.parsers").STR_NA_VALUES
 
 
 # --- no table ------------------------------------------------------------------------------------
@@ -183,22 +185,35 @@ def test_a_header_without_rows_is_refused_as_such(
     assert source in message and "no rows" in message
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 10,
-        table().to_csv(index=False).encode("utf-16"),
-        b"PAR1",
-        b"PAR1" + b"\0" * 100 + b"PAR1",
-        b'a,b\n"never closed',
-        b"a,b\n1,2,3\n1,2,3,4,5\n",
-    ],
-)
-def test_what_is_no_table_is_refused_as_such(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"PAR1", b"PAR1" + b"\0" * 100 + b"PAR1"])
+def test_what_only_begins_as_parquet_is_refused_as_such(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(content)
     message = refusal(str(path))
     assert str(path) in message and "expected a CSV or a Parquet table, got neither" in message
+
+
+def test_a_parquet_file_of_one_value_may_not_unpack_to_more_than_is_allowed(tmp_path: Path) -> None:
+    rows = pd.concat([table()] * 1000)
+    source = write_parquet(rows.assign(Age=1.0, Fare=1.0), tmp_path / "t.parquet")
+    assert Path(source).stat().st_size < 100_000
+    with pytest.raises(BadTrainingData, match="LIFEBOAT_TRAINING_DATA_MAX_BYTES"):
+        load(source, least_per_label=3, most_bytes=200_000)
+
+
+def test_names_of_columns_in_parquet_are_read_as_those_of_csv(tmp_path: Path) -> None:
+    rows = table().rename(columns={"Age": " Age\u00a0"})
+    parquet = load(write_parquet(rows, tmp_path / "t"), least_per_label=3)
+    assert parquet.features["Age"].tolist() == table()["Age"].tolist()
+    rows["Age"] = 1
+    assert "Age twice" in refusal(write_parquet(rows, tmp_path / "t"))
+
+
+def test_a_number_is_not_a_category_that_looks_like_it() -> None:
+    feature = Feature(name="level", kind="category", required=True, categories=("1", "2"))
+    said = "row 1, column level: expected one of '1', '2', got '1', which is not text but of the"
+    with pytest.raises(BadTrainingData, match=said):
+        features_of(pd.DataFrame({"level": [1, 2]}), "t", [feature])
 
 
 def test_half_a_parquet_file_is_refused(tmp_path: Path) -> None:
@@ -227,12 +242,6 @@ def test_missing_columns_are_named_beside_those_that_are_there(
     message = refusal(source)
     assert source in message and said in message
     assert "PassengerId" in message.partition("; it has ")[2]
-
-
-def test_a_table_with_another_separator_shows_what_it_was_read_as(tmp_path: Path) -> None:
-    path = tmp_path / "t.csv"
-    table().to_csv(path, sep=";", index=False)
-    assert "PassengerId;Survived" in refusal(str(path))
 
 
 # --- values that training cannot use -------------------------------------------------------------

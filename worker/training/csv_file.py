@@ -1,0 +1,235 @@
+"""A CSV as people have it: its encoding, its separator, its header, its rows.
+
+`docs/tables.md` has the rules, which the page keeps as well. What they do not cover is refused:
+cells are never shifted, and nothing is guessed.
+"""
+
+import codecs
+import csv
+import io
+import logging
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from shared.errors import BadTrainingData
+from shared.schema.features import Feature
+from worker.training.cells import CategoryColumn, DecimalSign, NumberColumn
+
+LINE = "line"
+"""The name of a data frame's index that says in which line of the file each row begins."""
+
+_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+_ROWS_LOOKED_AT = 20
+"""A header further down is not looked for."""
+_ROWS_AT_ONCE = 20_000
+
+log = logging.getLogger(__name__)
+
+Rows = Iterator[tuple[int, list[str]]]
+"""The cells of each row that is not empty, and the line in which it begins."""
+
+
+def read(
+    content: bytes,
+    shown: str,
+    features: Sequence[Feature],
+    others: Sequence[str] = (),
+    checkpoint: Callable[[], None] = lambda: None,
+) -> pd.DataFrame:
+    """Return a column for each feature and for each of `others`, which are numbers.
+
+    Numbers are float64 with NaN for missing, or objects if a cell is not a number; categories are
+    text, and None for missing. The index has the lines of the file. `checkpoint` is called between
+    blocks of rows.
+
+    Raises BadTrainingData.
+    """
+    encoding = _encoding(content, shown)
+    wanted = [*(feature.name for feature in features), *others]
+    separator, skipped = _separator(content, encoding, shown, wanted)
+    rows = _rows(_text(content, encoding), separator, shown, skipped)
+    first = next(rows, None)
+    if first is None:
+        raise BadTrainingData(f"{shown} is empty; expected a CSV or Parquet table")
+    header = [plain(name) for name in first[1]]
+    places = {name: place(header, name, f"{shown}, line {first[0]}") for name in wanted}
+    if missing := [name for name in wanted if places[name] < 0]:
+        raise lacking(first[1], missing, shown)
+    log.info("a CSV in %s, separated by %ss", encoding, _SEPARATORS[separator])
+    sign = DecimalSign()
+    columns: dict[str, NumberColumn | CategoryColumn] = {
+        feature.name: NumberColumn(feature.name, sign)
+        if feature.kind == "number"
+        else CategoryColumn(feature)
+        for feature in features
+    } | {name: NumberColumn(name, sign) for name in others}
+    lines = [np.empty(0, np.int64)]
+    width = len(header)
+    while block := list(islice(rows, _ROWS_AT_ONCE)):
+        checkpoint()
+        cells = [_fitted(found, width, line, separator, shown) for line, found in block]
+        begun = [line for line, _ in block]
+        lines.append(np.array(begun, np.int64))
+        turned = list(zip(*cells, strict=True))
+        for name, column in columns.items():
+            column.add(turned[places[name]], begun)
+    sign.check(shown)
+    return pd.DataFrame(
+        {name: column.values() for name, column in columns.items()},
+        index=pd.Index(np.concatenate(lines), name=LINE),
+    )
+
+
+def plain(name: str) -> str:
+    """Return a column's name without what cannot be seen: blanks around it, how it is encoded."""
+    return " ".join(unicodedata.normalize("NFC", name.replace("\ufeff", "")).split())
+
+
+def place(header: Sequence[str], name: str, where: str) -> int:
+    """Return at which place of a plain header a column is; -1 if it is not there."""
+    asked = plain(name)
+    times = Counter(header)[asked]
+    if times > 1:
+        raise BadTrainingData(
+            f"{where}: expected each column of the record once, found {name} "
+            f"{'twice' if times == 2 else f'{times} times'}; rename or remove one"
+        )
+    return header.index(asked) if times else -1
+
+
+def lacking(header: Sequence[Any], missing: Sequence[str], shown: str) -> BadTrainingData:
+    """Return the error of a table without some of its columns."""
+    return BadTrainingData(
+        f"{shown} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; "
+        f"it has {', '.join(str(name)[:60] for name in header[:20])}"
+    )
+
+
+def _encoding(content: bytes, shown: str) -> str:
+    """Return the encoding in which the content is text."""
+    if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        raise BadTrainingData(f"{shown}: expected text in UTF-8, got UTF-32; save it as UTF-8")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        asked = ["utf-16"]
+    elif content.startswith(codecs.BOM_UTF8):
+        asked = ["utf-8-sig"]
+    else:
+        asked = ["utf-8", "cp1252"]
+    for encoding in asked:
+        try:
+            nul = content.decode(encoding).find("\0")
+        except UnicodeDecodeError:
+            continue
+        if nul >= 0:
+            raise BadTrainingData(
+                f"{shown}: expected text, found a NUL character (number {nul + 1} of the file); "
+                "a text in UTF-16 needs its byte order mark, so save it as UTF-8"
+            )
+        return encoding
+    names = {"utf-16": "UTF-16", "utf-8-sig": "UTF-8"}
+    claimed = names.get(asked[0])
+    raise BadTrainingData(
+        f"{shown}: expected {f'{claimed}, as its byte order mark says' if claimed else 'text'}, "
+        f"got bytes that are not {claimed or 'UTF-8, nor Windows-1252'}; "
+        "expected a CSV or a Parquet table, so save it as CSV in UTF-8"
+    )
+
+
+def _text(content: bytes, encoding: str) -> io.TextIOWrapper:
+    # Without newline="" each line end would become LF, in quotation marks, too.
+    return io.TextIOWrapper(io.BytesIO(content), encoding, newline="")
+
+
+def _separator(content: bytes, encoding: str, shown: str, wanted: Sequence[str]) -> tuple[str, int]:
+    """Return the separator, and how many lines come before the header that only say so."""
+    text = _text(content, encoding)
+    line = text.readline().strip().strip('"')
+    if line[:4].lower() == "sep=":
+        if (said := line[4:] or "\t") not in _SEPARATORS:
+            raise BadTrainingData(
+                f"{shown}, line 1: expected one of the separators , ; | and tab, got {line[:40]!r}"
+            )
+        return said, 1
+    names = {plain(name) for name in wanted}
+    heads = {separator: _head(content, encoding, separator) for separator in _SEPARATORS}
+    found = {
+        separator: (len(names.intersection(rows[0][1])), len(rows[0][1]))
+        for separator, rows in heads.items()
+        if rows
+    }
+    if not found:
+        return ",", 0
+    # The first of equals is the comma.
+    best = max(found, key=lambda separator: found[separator])
+    if found[best][0] < len(names):
+        for rows in heads.values():
+            for at, cells in rows[1:]:
+                if names.issubset(cells):
+                    raise BadTrainingData(
+                        f"{shown}: expected the names of the columns in the first line, found them "
+                        f"in line {at}; remove the title and whatever else is before it"
+                    )
+    return best, 0
+
+
+def _head(content: bytes, encoding: str, separator: str) -> list[tuple[int, list[str]]]:
+    """Return the first rows, the cells as names of columns."""
+    reader = csv.reader(_text(content, encoding), delimiter=separator, skipinitialspace=True)
+    rows, begun = [], 1
+    try:
+        for cells in islice(reader, _ROWS_LOOKED_AT):
+            if any(names := [plain(cell) for cell in cells]):
+                rows.append((begun, names))
+            begun = reader.line_num + 1
+    except csv.Error:
+        pass
+    return rows
+
+
+def _rows(text: io.TextIOWrapper, separator: str, shown: str, skipped: int) -> Rows:
+    for _ in range(skipped):
+        text.readline()
+    # A quotation mark that is never closed, or that has text behind it, is an error of `strict`.
+    reader = csv.reader(text, delimiter=separator, skipinitialspace=True, strict=True)
+    begun = 1 + skipped
+    try:
+        for cells in reader:
+            if any(cells) and (cells[0].strip() or any(map(str.strip, cells))):
+                yield begun, cells
+            begun = 1 + skipped + reader.line_num
+    except csv.Error as error:
+        raise BadTrainingData(f"{shown}, line {begun}: {_explained(error, separator)}") from error
+
+
+def _explained(error: csv.Error, separator: str) -> str:
+    said = str(error)
+    if "unexpected end of data" in said or "field limit" in said:
+        return (
+            "a quotation mark is never closed, or a cell is longer than "
+            f"{csv.field_size_limit():,} characters"
+        )
+    return (
+        f"expected a {_SEPARATORS[separator]} or the end of the row after a closing quotation "
+        "mark, found text; write a quotation mark within a cell twice"
+    )
+
+
+def _fitted(cells: list[str], width: int, line: int, separator: str, shown: str) -> list[str]:
+    """Return a row's cells, as many as the header has."""
+    found = len(cells)
+    if found == width:
+        return cells
+    if found < width:
+        return cells + [""] * (width - found)
+    if any(map(str.strip, cells[width:])):
+        raise BadTrainingData(
+            f"{shown}, line {line}: expected {width} cells as in the header, got {found}; put a "
+            f"cell that contains a {_SEPARATORS[separator]} in quotation marks"
+        )
+    return cells[:width]
