@@ -75,6 +75,14 @@ class Settings(BaseSettings):
         description="Path or http(s) URL of the training table, CSV or Parquet, read anew by "
         "each run.",
     )
+    training_data_max_bytes: int = Field(
+        512 * 1024 * 1024,
+        ge=1,
+        description="Largest training table, as it is fetched and unpacked.",
+    )
+    training_data_timeout_seconds: float = Field(
+        600, gt=0, description="Longest time that fetching the training table may take."
+    )
     promotion_tolerance: float = Field(
         0.01,
         ge=0,

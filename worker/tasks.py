@@ -72,6 +72,8 @@ def _run(attempt: Attempt, own: Resources) -> None:
             model_store=own.models,
             served_version=lambda: _served_version(own),
             promotion_tolerance=settings.promotion_tolerance,
+            most_bytes=settings.training_data_max_bytes,
+            timeout_seconds=settings.training_data_timeout_seconds,
         )
         attempt.succeed(_result(published))
     except RunCancelled:

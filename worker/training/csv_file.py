@@ -8,10 +8,12 @@ import codecs
 import csv
 import io
 import logging
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from contextlib import suppress
+from itertools import compress, islice
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ import pandas as pd
 
 from shared.errors import BadTrainingData
 from shared.schema.features import Feature
+from worker.training import plain_csv
 from worker.training.cells import CategoryColumn, DecimalSign, NumberColumn
 
 LINE = "line"
@@ -27,12 +30,13 @@ LINE = "line"
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _ROWS_LOOKED_AT = 20
 """A header further down is not looked for."""
-_ROWS_AT_ONCE = 20_000
+_LINE_END = re.compile("\r\n|\r|\n")
+_ROWS_AT_ONCE = 1_000
 
 log = logging.getLogger(__name__)
 
-Rows = Iterator[tuple[int, list[str]]]
-"""The cells of each row that is not empty, and the line in which it begins."""
+Rows = Iterator[tuple[Sequence[int], list[list[str]]]]
+"""Blocks of rows that are not empty: the line in which each begins, and its cells."""
 
 
 def read(
@@ -53,14 +57,20 @@ def read(
     encoding = _encoding(content, shown)
     wanted = [*(feature.name for feature in features), *others]
     separator, skipped = _separator(content, encoding, shown, wanted)
-    rows = _rows(_text(content, encoding), separator, shown, skipped)
+    rows = _rows(content, encoding, separator, shown, skipped)
     first = next(rows, None)
     if first is None:
         raise BadTrainingData(f"{shown} is empty; expected a CSV or Parquet table")
-    header = [plain(name) for name in first[1]]
-    places = {name: place(header, name, f"{shown}, line {first[0]}") for name in wanted}
+    first_line, names = first[0][0], first[1][0]
+    header = [plain(name) for name in names]
+    places = {name: place(header, name, f"{shown}, line {first_line}") for name in wanted}
     if missing := [name for name in wanted if places[name] < 0]:
-        raise lacking(first[1], missing, shown)
+        raise lacking(names, missing, shown)
+    if encoding != "utf-16" and not skipped and first_line == 1:
+        text = content if encoding != "cp1252" else content.decode(encoding).encode()
+        table = plain_csv.read(text, separator, first_line, len(header), features, others, places)
+        if table is not None:
+            return table.rename_axis(LINE)
     log.info("a CSV in %s, separated by %ss", encoding, _SEPARATORS[separator])
     sign = DecimalSign()
     columns: dict[str, NumberColumn | CategoryColumn] = {
@@ -71,19 +81,20 @@ def read(
     } | {name: NumberColumn(name, sign) for name in others}
     lines = [np.empty(0, np.int64)]
     width = len(header)
-    while block := list(islice(rows, _ROWS_AT_ONCE)):
+    for begun, block in rows:
         checkpoint()
-        cells = [_fitted(found, width, line, separator, shown) for line, found in block]
-        begun = [line for line, _ in block]
+        if {*map(len, block)} != {width}:
+            for at, line in enumerate(begun):
+                block[at] = _fitted(block[at], width, line, separator, shown)
         lines.append(np.array(begun, np.int64))
-        turned = list(zip(*cells, strict=True))
+        turned = list(zip(*block, strict=True))
         for name, column in columns.items():
             column.add(turned[places[name]], begun)
     sign.check(shown)
-    return pd.DataFrame(
-        {name: column.values() for name, column in columns.items()},
-        index=pd.Index(np.concatenate(lines), name=LINE),
-    )
+    index = pd.Index(np.concatenate(lines), name=LINE)
+    found = {name: column.values() for name, column in columns.items()}
+    # pandas would copy objects that are text into a type of its own.
+    return pd.DataFrame({name: pd.Series(v, index, v.dtype) for name, v in found.items()})
 
 
 def plain(name: str) -> str:
@@ -192,19 +203,57 @@ def _head(content: bytes, encoding: str, separator: str) -> list[tuple[int, list
     return rows
 
 
-def _rows(text: io.TextIOWrapper, separator: str, shown: str, skipped: int) -> Rows:
+def _rows(content: bytes, encoding: str, separator: str, shown: str, skipped: int) -> Rows:
+    text = _text(content, encoding)
     for _ in range(skipped):
         text.readline()
     # A quotation mark that is never closed, or that has text behind it, is an error of `strict`.
     reader = csv.reader(text, delimiter=separator, skipinitialspace=True, strict=True)
-    begun = 1 + skipped
-    try:
-        for cells in reader:
-            if any(cells) and (cells[0].strip() or any(map(str.strip, cells))):
-                yield begun, cells
-            begun = 1 + skipped + reader.line_num
-    except csv.Error as error:
-        raise BadTrainingData(f"{shown}, line {begun}: {_explained(error, separator)}") from error
+    line, number = 1 + skipped, 1
+    while True:
+        try:
+            block = list(islice(reader, number))
+        except csv.Error as error:
+            raise BadTrainingData(
+                f"{shown}, line {_line_of_error(content, encoding, separator, skipped)}: "
+                f"{_explained(error, separator)}"
+            ) from error
+        if not block:
+            return
+        begun: Sequence[int] = range(line, line + len(block))
+        if 1 + skipped + reader.line_num != line + len(block):
+            begun = _begun(block, line)
+        line = 1 + skipped + reader.line_num
+        # Most rows have something in their first cell, and are told by it alone.
+        if not all(cells and cells[0] and not cells[0].isspace() for cells in block):
+            there = [any(map(str.strip, cells)) for cells in block]
+            block, begun = [*compress(block, there)], [*compress(begun, there)]
+        if block:
+            # The header comes alone.
+            number = _ROWS_AT_ONCE
+            yield begun, block
+
+
+def _begun(block: Sequence[Sequence[str]], line: int) -> list[int]:
+    """Return the lines in which rows begin, if some cells have line ends."""
+    begun = []
+    for cells in block:
+        begun.append(line)
+        line += 1 + sum(len(_LINE_END.findall(cell)) for cell in cells)
+    return begun
+
+
+def _line_of_error(content: bytes, encoding: str, separator: str, skipped: int) -> int:
+    """Return the line in which the first row that cannot be read begins."""
+    text = _text(content, encoding)
+    for _ in range(skipped):
+        text.readline()
+    reader = csv.reader(text, delimiter=separator, skipinitialspace=True, strict=True)
+    begun = 0
+    with suppress(csv.Error):
+        for _ in reader:
+            begun = reader.line_num
+    return 1 + skipped + begun
 
 
 def _explained(error: csv.Error, separator: str) -> str:

@@ -21,6 +21,7 @@ from shared.versions.store import ModelStore, digests
 from worker.training import estimator, evaluation, export, plots, table
 from worker.training.gate import promotion_gate
 from worker.training.parity import prove_parity
+from worker.training.source import MOST_BYTES, TIMEOUT_SECONDS
 
 _STARTS_AT = {
     Stage.LOAD: 0.0,
@@ -32,6 +33,8 @@ _STARTS_AT = {
     Stage.PUBLISH: 0.97,
 }
 """Share of the whole run that is done when a stage begins: one fit, then a fit per fold."""
+
+_LOOK_SECONDS = 1.0
 
 _LIBRARIES = (
     *("scikit-learn", "skl2onnx", "onnx", "onnxruntime", "numpy", "pandas", "joblib"),
@@ -63,6 +66,8 @@ def run_stages(
     model_store: ModelStore,
     served_version: Callable[[], str | None],
     promotion_tolerance: float,
+    most_bytes: int = MOST_BYTES,
+    timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> Manifest:
     """Train a candidate and publish it; whether it is served is the caller's step.
 
@@ -83,6 +88,18 @@ def run_stages(
             yield
         seconds[name] = round(time.monotonic() - started, 3)
 
+    def at_times(name: Stage) -> Callable[[], None]:
+        """Return a function that looks once a second whether the run is to end in this stage."""
+        looked = time.monotonic()
+
+        def look() -> None:
+            nonlocal looked
+            if time.monotonic() > looked + _LOOK_SECONDS:
+                looked = time.monotonic()
+                attempt.report(name, _STARTS_AT[name])
+
+        return look
+
     def within(name: Stage, before: Stage) -> Callable[[float], None]:
         """Return a function that notes which share of a stage is done."""
         start, end = _STARTS_AT[name], _STARTS_AT[before]
@@ -97,7 +114,13 @@ def run_stages(
         return note
 
     with stage(Stage.LOAD):
-        loaded = table.load(training_data, least_per_label=evaluation.FOLDS)
+        loaded = table.load(
+            training_data,
+            least_per_label=evaluation.FOLDS,
+            most_bytes=most_bytes,
+            timeout_seconds=timeout_seconds,
+            checkpoint=at_times(Stage.LOAD),
+        )
     with stage(Stage.FIT):
         pipeline = estimator.fit(loaded.features, loaded.labels)
     with stage(Stage.EVALUATE):

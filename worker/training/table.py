@@ -124,8 +124,6 @@ def _column(column: "pd.Series[Any]", feature: Feature, shown: str) -> Any:
     else:
         values = _numbers(column, shown)
     _refuse(~(absent | feature.sound(values.to_numpy())), column, shown, feature.expected)
-    if feature.kind == "category":
-        values = values.astype(str)
     return values.astype(feature.dtype)
 
 

@@ -13,12 +13,14 @@ from shared.errors import BadTrainingData
 from shared.schema.features import FEATURES, Feature
 from shared.schema.passenger import LABEL
 from tests.support.processes import ROOT
+from worker.training import plain_csv
 from worker.training.csv_file import LINE
 from worker.training.packing import unpack
 from worker.training.table import _labels, features_of, parse
 
 FOLDER = ROOT / "tests" / "files" / "tables"
 INDEX = json.loads((FOLDER / "cases.json").read_text())
+READ = [case for case in INDEX["cases"] if "rows" in case]
 MOST_BYTES = 1_000_000
 
 
@@ -71,6 +73,36 @@ def test_a_table_is_read_as_what_it_says_or_refused_in_words(case: dict[str, Any
     assert rows == wanted
     assert labels == case["labels"]
     assert lines == case.get("lines", lines)
+
+
+@pytest.mark.parametrize("case", READ, ids=lambda case: case["file"])
+def test_what_is_read_fast_is_read_alike_closely(
+    monkeypatch: pytest.MonkeyPatch, case: dict[str, Any]
+) -> None:
+    content = (FOLDER / case["file"]).read_bytes()
+    found = read(content, case.get("record"))
+    monkeypatch.setattr(plain_csv, "read", lambda *_: None)
+    assert read(content, case.get("record")) == found
+
+
+def test_a_plain_file_is_read_fast_and_a_file_with_surprises_is_not() -> None:
+    fast = {case["file"] for case in READ if is_plain(case)}
+    assert fast >= {"plain.csv", "semicolons.csv", "tabs.tsv", "crlf.csv", "windows-1252.csv"}
+    assert fast.isdisjoint({"quoted.csv", "empty-rows.csv", "shorter.csv", "trailing-comma.csv"})
+
+
+def is_plain(case: dict[str, Any]) -> bool:
+    found: list[object] = []
+    closer = plain_csv.read
+
+    def noted(*arguments: Any) -> Any:
+        found.append(closer(*arguments))
+        return found[-1]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(plain_csv, "read", noted)
+        read((FOLDER / case["file"]).read_bytes(), case.get("record"))
+    return found != [] and found[-1] is not None
 
 
 def test_every_file_is_a_case() -> None:

@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,6 +91,20 @@ def run(
 def versions(models_dir: Path) -> list[str]:
     """All that is on the volume, left-overs included."""
     return sorted(path.name for path in models_dir.glob("*")) if models_dir.exists() else []
+
+
+# --- a run that loads ----------------------------------------------------------------------------
+
+
+def test_a_run_is_cancelled_while_nothing_comes_out_of_a_pipe(
+    models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.training.stages._LOOK_SECONDS", 0.0)
+    os.mkfifo(tmp_path / "pipe")
+    scripted = ScriptedRun(stop_at=3)
+    with pytest.raises(RunCancelled):
+        run(models_dir, scripted, training_data=str(tmp_path / "pipe"))
+    assert {stage for stage, _ in scripted.reports} == {Stage.LOAD}
 
 
 # --- a run that succeeds -------------------------------------------------------------------------
