@@ -236,8 +236,8 @@ def cell_of(feature: Feature, value: object, text: str) -> str | None:
         case bool():
             return text if feature.kind == "number" else None
         case int() | float():
-            # As text it may be a category, and NaN is missing. JSON's -0 is an integer, which has no
-            # sign; a cell's is not.
+            # As text it may be a category, and NaN is missing. JSON's -0 is an integer and has no
+            # sign; a cell's has one.
             no_cell = value != value or (type(value) is int and value == 0)
             return text if feature.kind == "number" and not no_cell else None
         case str():
