@@ -15,7 +15,7 @@ from typing import IO, Any
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 from shared.errors import BadTrainingData
-from worker.training.packing import too_large
+from worker.training.reading.packing import too_large
 
 MOST_BYTES = 512 * 1024 * 1024
 TIMEOUT_SECONDS = 600.0

@@ -16,9 +16,9 @@ from shared.errors import BadTrainingData
 from shared.schema.features import FEATURES, Feature
 from shared.schema.passenger import LABEL
 from shared.versions.manifest import TrainingData
-from worker.training import csv_file
-from worker.training.cells import number
-from worker.training.packing import PARQUET, too_large, unpack
+from worker.training.reading import csv_file
+from worker.training.reading.cells import number
+from worker.training.reading.packing import PARQUET, too_large, unpack
 from worker.training.source import MOST_BYTES, TIMEOUT_SECONDS, fetch, shown_as
 
 

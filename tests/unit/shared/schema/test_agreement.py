@@ -39,7 +39,7 @@ from shared.schema.columns import Columns, columns_of
 from shared.schema.decoder import REFUSED, decode, record_type
 from shared.schema.features import FEATURES, Feature, _features
 from shared.schema.passenger import Passenger
-from worker.training.cells import MISSING
+from worker.training.reading.cells import MISSING
 from worker.training.table import features_of, parse
 
 Column = float | str | None

@@ -10,7 +10,7 @@ import pytest
 from shared.errors import BadTrainingData
 from shared.schema.features import FEATURES, Feature
 from worker.training import table as table_module
-from worker.training.cells import MISSING
+from worker.training.reading.cells import MISSING
 from worker.training.table import TrainingTable, features_of, load, parse
 
 Change = Callable[[pd.DataFrame], None]

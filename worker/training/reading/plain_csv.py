@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from shared.schema.features import Feature
-from worker.training.cells import MISSING
+from worker.training.reading.cells import MISSING
 
 _ODD_QUOTE = r'"(?<=[^{0}\n\r"]")(?:"")*(?=[^{0}\n\r"])'
 """A quotation mark that neither begins nor ends a cell, and is not doubled within one. It begins

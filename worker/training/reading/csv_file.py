@@ -21,8 +21,8 @@ import pandas as pd
 
 from shared.errors import BadTrainingData
 from shared.schema.features import Feature
-from worker.training import plain_csv
-from worker.training.cells import CategoryColumn, DecimalSign, NumberColumn
+from worker.training.reading import plain_csv
+from worker.training.reading.cells import CategoryColumn, DecimalSign, NumberColumn
 
 LINE = "line"
 """The name of a data frame's index that says in which line of the file each row begins."""

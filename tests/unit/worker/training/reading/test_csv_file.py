@@ -13,9 +13,9 @@ from shared.errors import BadTrainingData
 from shared.schema.features import FEATURES, Feature
 from shared.schema.passenger import LABEL
 from tests.support.processes import ROOT
-from worker.training import plain_csv
-from worker.training.csv_file import LINE
-from worker.training.packing import unpack
+from worker.training.reading import plain_csv
+from worker.training.reading.csv_file import LINE
+from worker.training.reading.packing import unpack
 from worker.training.table import _labels, features_of, parse
 
 FOLDER = ROOT / "tests" / "files" / "tables"
