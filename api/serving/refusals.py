@@ -93,6 +93,9 @@ def _of_piece(piece: Piece, refused: Exception, first_row: int, body: bytes) -> 
     try:
         parsed = from_json(piece.text)
     except ValueError:
+        if str(refused).startswith("Number out of range"):
+            # An integer with thousands of digits, which is no number at all to Pydantic.
+            return _stopped(refused, first_row, _TOO_LARGE)
         if isinstance(refused, msgspec.ValidationError) and len(piece.text) < len(body):
             # The JSON may be sound, and cut within a record that has objects in its fields.
             return _stopped(refused, first_row, _WRONG)

@@ -6,7 +6,7 @@ import pytest
 from api.limits import MAX_ERRORS
 from api.serving.refusals import _unsound, explain
 from shared.schema.decoder import REFUSED, decode
-from shared.schema.features import Feature
+from shared.schema.features import FEATURES, Feature
 
 MAX_ROWS = 10_000
 
@@ -115,6 +115,26 @@ def test_what_pydantic_calls_whole_and_is_not_is_named(value: str) -> None:
         "msg": "passenger 1, SibSp: Input should be a whole number",
         "type": "multiple_of",
     }
+
+
+NUMBERS = (
+    *("1e400", "-1e400", "1e5000", "9" * 30, "9" * 400, "9" * 5000, "1" + "0" * 400, "-1e-10"),
+    *("1.0000000001", "2.9999999999", "99.9999999999", "100.0000000001", "120.00000001", "1e-320"),
+    *("1.0", "1E0", "10e-1", "-0.0", "1.00000000000000001", "1." + "0" * 5000 + "1", "1e-400"),
+    *("true", "NaN", "-Infinity"),
+)
+
+
+@pytest.mark.parametrize("name", [feature.name for feature in FEATURES if feature.kind == "number"])
+def test_a_number_that_is_refused_is_named_by_its_row_and_field(name: str) -> None:
+    for value in NUMBERS:
+        body = f'[{{"Sex": "male"}}, {{"Sex": "male", "{name}": {value}}}]'.encode()
+        try:
+            decode(body)
+        except REFUSED:
+            (error,) = explain(body, MAX_ROWS)
+            assert error["loc"] == ["body", 1, name], value[:20]
+            assert "more than once" not in str(error["msg"]), value[:20]
 
 
 def test_the_first_twenty_of_these_are_reported_in_the_order_of_the_records() -> None:
