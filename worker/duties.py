@@ -11,6 +11,7 @@ from shared.jobs.store import Origin
 from shared.jobs.watch import JobWatch
 from shared.resources import Resources
 from shared.runtime.background import Background
+from shared.runtime.redis_outage import Outage
 from worker.pool import Children, ChildWatch, kill
 
 _RETRY_SECONDS = 1.0
@@ -81,6 +82,7 @@ class Duties:
 
     def _train_first_model(self, stop: threading.Event) -> None:
         """Ask for a run if no version can be served: a first start, or a new record schema."""
+        outage = Outage(log, "the first run waits for it")
         while not any(
             manifest.fits_this_schema and manifest.gate.outcome == "promoted"
             for manifest in self._models.manifests()
@@ -95,7 +97,7 @@ class Duties:
                     self._queue.send(job.job_id)
                 return
             except redis.RedisError as error:
-                log.warning("no model to serve yet, and Redis does not answer: %s", error)
+                outage.note(error)
             if stop.wait(_RETRY_SECONDS):
                 return
 

@@ -33,10 +33,14 @@ class Background:
             thread.join(_STOP_SECONDS)
 
     def _look_after(self, duty: Duty) -> None:
+        said = ""
         while True:
             try:
                 return duty(self.stopping)
-            except Exception:
-                log.exception("%s failed; starting it again", duty.__name__)
+            except Exception as error:
+                # Once a second the same traceback would fill a disk.
+                if said != repr(error):
+                    said = repr(error)
+                    log.exception("%s failed; starting it again", duty.__name__)
             if self.stopping.wait(_RESTART_SECONDS):
                 return

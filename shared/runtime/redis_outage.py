@@ -42,6 +42,10 @@ def cause(error: BaseException) -> str:
     # Of a script the answer has no such word.
     if "ACL failure" in said:
         return f"{_ADVICE['NOPERM']} ({said})"
+    if "CERTIFICATE_VERIFY_FAILED" in said and "mismatch" in said:
+        return (
+            f"the certificate of Redis is for another host than LIFEBOAT_REDIS_URL names ({said})"
+        )
     if "CERTIFICATE_VERIFY_FAILED" in said:
         return (
             "the certificate of Redis is not trusted. Name the certificate of its authority in "

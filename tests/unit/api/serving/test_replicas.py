@@ -24,10 +24,16 @@ class FakeRedis:
 
     def scan_iter(self, pattern: str, *, count: int) -> list[str]:
         # One comes twice, as in a scan of a table that grows.
-        return [process("b:2"), process("a:1"), process("b:2"), process("c:3")]
+        # One is of no process.
+        keys = [process("b:2"), process("a:1"), process("b:2"), process("c:3"), process("x" * 1000)]
+        return keys
 
     def mget(self, keys: list[str]) -> list[str | None]:
-        values: dict[str, Any] = {process("a:1"): "", process("b:2"): "v2", process("c:3"): None}
+        values: dict[str, Any] = {
+            process("a:1"): "",
+            process("b:2"): "v2" + "x" * 1000,
+            process("c:3"): None,
+        }
         return [values[key] for key in keys]
 
 
@@ -78,5 +84,5 @@ def test_a_note_that_failed_is_made_at_the_next_look(server: FakeRedis, replicas
     assert len(server.sets) == 1
 
 
-def test_the_living_are_listed_once_each_in_order(replicas: Replicas) -> None:
-    assert list(replicas.versions().items()) == [("a:1", None), ("b:2", "v2")]
+def test_the_living_are_listed_once_each_in_order_and_with_bounds(replicas: Replicas) -> None:
+    assert list(replicas.versions().items()) == [("a:1", None), ("b:2", "v2".ljust(64, "x"))]
