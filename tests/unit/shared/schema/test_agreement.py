@@ -37,7 +37,8 @@ from api.v2.tensors import _NUMBERS, Reader
 from shared.errors import BadTensors, BadTrainingData
 from shared.schema.columns import Columns, columns_of
 from shared.schema.decoder import REFUSED, decode, record_type
-from shared.schema.features import FEATURES, Feature, _features
+from shared.schema.features import FEATURES, Feature
+from shared.schema.features import features_of as read_off
 from shared.schema.passenger import Passenger
 from worker.training.reading.cells import MISSING
 from worker.training.table import features_of, parse
@@ -153,8 +154,7 @@ def only(columns: Columns, feature: Feature) -> Column:
 def some_sound_value(feature: Feature) -> float | str:
     if feature.kind == "category":
         return feature.categories[0]
-    found = [v for v in (feature.minimum, feature.maximum, 0.0) if v is not None]
-    return next(v for v in found if feature.sound(np.array([v])).all())
+    return next(v for v in (*feature.bounds, 0.0) if feature.sound(np.array([v])).all())
 
 
 def same(one: Column, other: Column) -> bool:
@@ -271,7 +271,8 @@ WRITTEN = ("{!r}", "{:.40f}", "{:e}", "{:.17E}", "{:.20e}")
 
 def numbers_near(feature: Feature) -> st.SearchStrategy[float]:
     """Edges: of the feature, of float32, of float64, and their neighbours."""
-    bounds = [bound for bound in (feature.minimum, feature.maximum) if bound is not None]
+    given = (feature.minimum, feature.maximum, feature.above, feature.below)
+    bounds = [bound for bound in given if bound is not None]
     edges = st.sampled_from([*bounds, *EDGES, float(np.finfo(np.float32).max)])
     whole = st.integers(-5, 125).map(float)
 
@@ -386,17 +387,15 @@ def features(draw: st.DrawFn) -> Feature:
     if kind == "category":
         some = draw(st.lists(category, min_size=1, max_size=4, unique=True))
         return Feature.model_validate(common | {"categories": tuple(some)})
-    low, high = draw(bound), draw(bound)
-    assume(low is None or high is None or low <= high)
-    whole = draw(st.booleans())
-    made = Feature.model_validate(common | {"minimum": low, "maximum": high, "whole": whole})
+    low = {draw(st.sampled_from(["minimum", "above"])): draw(bound)}
+    high = {draw(st.sampled_from(["maximum", "below"])): draw(bound)}
+    made = Feature.model_validate(common | low | high | {"whole": draw(st.booleans())})
     # Something must be sound.
-    tried = np.array([v for v in (low, high, 0.0) if v is not None])
-    assume(made.sound(tried).any())
+    assume(made.sound(np.array([*made.bounds, 0.0])).any())
     return made
 
 
-def record_of(features: Sequence[Feature]) -> TypeAdapter[Any]:
+def record_of(features: Sequence[Feature]) -> Any:
     """A definition of a record, as `docs/your-own-model.md` shows how to write one."""
 
     def field(feature: Feature) -> Any:
@@ -404,14 +403,15 @@ def record_of(features: Sequence[Feature]) -> TypeAdapter[Any]:
             value: Any = Literal[feature.categories]
         else:
             whole: Any = {"multiple_of": 1, "json_schema_extra": {"type": "integer"}}
-            rules = Field(ge=feature.minimum, le=feature.maximum, **whole if feature.whole else {})
-            value = Annotated[float, rules]
+            bounds: Any = {"ge": feature.minimum, "le": feature.maximum}
+            bounds |= {"gt": feature.above, "lt": feature.below}
+            value = Annotated[float, Field(**bounds, **whole if feature.whole else {})]
         return Required[value] if feature.required else value | None
 
     fields = {feature.name: field(feature) for feature in features}
     record = TypedDict("Record", fields, total=False)  # type: ignore[misc]
     strict = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-    return TypeAdapter(with_config(strict)(record))
+    return with_config(strict)(record)
 
 
 def in_order(feature: Feature) -> Feature:
@@ -433,6 +433,7 @@ def test_all_checks_of_any_record_agree_on_any_value(
     case: tuple[list[Feature], Feature, str],
 ) -> None:
     some, feature, text = case
-    adapter = record_of(some)
-    assert [*map(in_order, _features(adapter.json_schema()))] == [*map(in_order, some)]
+    record = record_of(some)
+    adapter = TypeAdapter(record)
+    assert [*map(in_order, read_off(record))] == [*map(in_order, some)]
     check(Checks(some, adapter), feature, text)
