@@ -182,7 +182,7 @@ class Size(Enum):
         (Literal["a", None], r"\| None"),
         (list[float], "list"),
         (Any, "any"),
-        (object(), "mass"),
+        (object(), "object"),
         (contextlib.ExitStack, "ExitStack"),
     ],
 )
