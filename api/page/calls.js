@@ -41,7 +41,8 @@ export async function call(method, path, { body, signal, okay = [] } = {}) {
   // An answer may break off, too.
   const text = await response.text().catch((error) => lost(error, signal));
   const answer = parsed(text);
-  if (answer === null) throw new Refusal(response.status, `the answer of ${method} ${path} is not JSON`, 2);
+  // A proxy may answer for a server that is away.
+  if (answer === null) throw new Refusal(response.status, response.ok ? `the answer of ${method} ${path} is not JSON` : `status ${response.status}`, 2);
   return answer;
 }
 

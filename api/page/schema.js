@@ -45,7 +45,7 @@ export function fieldsOf(record) {
 
 /** Returns in words which numbers a field may have; an empty text if it may have any, or is not a number. */
 export function boundsOf({ whole, minimum, above, maximum, below, step }) {
-  const range = minimum !== undefined && maximum !== undefined
+  const range = minimum !== undefined && maximum !== undefined && above === undefined && below === undefined
     ? `${shown(minimum)} to ${shown(maximum)}`
     : [["at least", minimum], ["more than", above], ["at most", maximum], ["less than", below]]
       .filter(([, bound]) => bound !== undefined).map(([words, bound]) => `${words} ${shown(bound)}`).join(" and ");

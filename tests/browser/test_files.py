@@ -260,6 +260,33 @@ def test_it_asks_again_after_growing_pauses_until_it_is_stopped(bare: Page) -> N
     assert "AbortError" in found["stopped"]
 
 
+def test_an_answer_that_breaks_off_counts_as_none_and_a_proxy_may_ask_to_wait(bare: Page) -> None:
+    found = bare.evaluate(
+        """async () => {
+            const { call } = await import("/page/calls.js");
+            const start = (stream) => stream.error(new TypeError("cut"));
+            const cut = new ReadableStream({ start });
+            const inAMinute = new Date(Date.now() + 60_000).toUTCString();
+            const page = (headers) => new Response("<html>", { status: 503, headers });
+            const answers = [
+                new Response(cut),
+                page({ "Retry-After": "7" }),
+                page({ "Retry-After": inAMinute }),
+                page({ "Retry-After": "soon" }),
+            ];
+            window.fetch = async () => answers.shift();
+            const refusals = [];
+            while (answers.length > 0)
+                refusals.push(await call("GET", "/models").catch((refusal) => refusal));
+            return refusals.map(({ status, message, retryAfter }) => [status, message, retryAfter]);
+        }"""
+    )
+    assert found[:2] == [[0, "the server does not answer", 2], [503, "status 503", 7]]
+    # Not to the second: the header has no fractions.
+    assert 50 < found[2][2] <= 60
+    assert found[3][2] == 1
+
+
 def test_a_row_that_the_api_refuses_is_named_by_its_line(bare: Page) -> None:
     """The API counts rows within a request, and has room for some errors only; here for three.
 

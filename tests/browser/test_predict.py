@@ -161,6 +161,34 @@ def test_a_file_of_excel_keeps_its_letters(page: Page, api: Api, tmp_path: Path)
         assert "\r\nMüller,male,".encode() in back
 
 
+def test_a_result_can_be_predicted_again_and_stays_as_it_is(
+    page: Page, api: Api, tmp_path: Path
+) -> None:
+    """With the separator and the decimal sign of the first file, and each column once."""
+    _open(page, api)
+    first = tmp_path / "people.csv"
+    first.write_bytes("Name;Sex;Age;\rMüller;male;22,5;\r;;\rB;robot;1\r".encode("cp1252"))
+    page.locator("#csv-file").set_input_files(first)
+    card = page.locator(".card", has=page.locator("#csv-file"))
+    expect(card).to_contain_text("separated by semicolons, with decimal commas")
+    again = tmp_path / "people-predicted.csv"
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download people-predicted.csv").click()
+    download.value.save_as(again)
+    answer = api.predict({"Sex": "male", "Age": 22.5}).json()
+    probability = str(answer["probabilities"][0]).replace(".", ",")
+    assert again.read_text("utf-8-sig").splitlines() == [
+        "Name;Sex;Age;prediction;probability;model_version",
+        f"Müller;male;22,5;{answer['predictions'][0]};{probability};{answer['model_version']}",
+        "B;robot;1;;;",
+    ]
+    page.locator("#csv-file").set_input_files(again)
+    expect(card).to_contain_text("are replaced: prediction, probability, model_version.")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download people-predicted.csv").click()
+    assert download.value.path().read_bytes() == again.read_bytes()
+
+
 def test_bad_rows_are_named_and_the_others_predicted(page: Page, api: Api, tmp_path: Path) -> None:
     rows = [
         ["Sex", "Age"],
