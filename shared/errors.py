@@ -105,6 +105,10 @@ class BadTrainingData(TrainingFailed):
     """Raised when the training table cannot be read or cannot be trained on."""
 
 
+class EstimatorBroken(TrainingFailed):
+    """Raised when the estimator cannot be imported, or does not return what can be published."""
+
+
 class ParityBroken(TrainingFailed):
     """Raised when the exported model and the scikit-learn pipeline predict differently."""
 

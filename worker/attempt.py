@@ -22,6 +22,9 @@ _BEAT_SECONDS = 1.0
 _LEAVE_SECONDS = 2.0
 _RETRY_SECONDS = 1.0
 
+_MOST_CHARACTERS = 2_000
+"""Of the error in a job's record, which every list of jobs and every event repeats."""
+
 _Answer = TypeVar("_Answer")
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,21 @@ def worker_name(node: str, main_pid: int) -> str:
     Celery's name of a node is by default that of the machine, which two workers may share.
     """
     return f"{node}#{main_pid}"
+
+
+def shortened(error: str) -> str:
+    """Return an error as a job's record may have it: of bounded length, and without controls.
+
+    What an estimator raises may be long (100,000 characters of a model) and hold anything.
+    """
+    # Redis takes no lone surrogate, and a terminal obeys escapes.
+    plain = error.encode(errors="backslashreplace").decode()
+    plain = "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in plain)
+    left_out = len(plain) - _MOST_CHARACTERS
+    if left_out <= 0:
+        return plain
+    begin, end = plain[: _MOST_CHARACTERS - 400], plain[-400:]
+    return f"{begin} [... {left_out:,} characters, which the worker's log has ...] {end}"
 
 
 class Attempt:
@@ -106,7 +124,7 @@ class Attempt:
 
     def fail(self, error: str) -> None:
         """End the job as failed; the watchers see to it if that cannot be noted."""
-        self._end(JobStatus.FAILED, error)
+        self._end(JobStatus.FAILED, shortened(error))
 
     def cancel(self) -> None:
         """End the job as cancelled; the watchers see to it if that cannot be noted."""

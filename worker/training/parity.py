@@ -44,7 +44,7 @@ def prove_parity(
     wrong_rows, examples = 0, list[str]()
     for share, block in _blocks(features, _thresholds(exported)):
         on_block(share)
-        expected = pipeline.predict_proba(block)[:, 1]
+        expected = _answers(pipeline, block)
         expected_labels = pipeline.predict(block)
         labels, probabilities = model.predict(_columns(block))
         difference = np.abs(expected - probabilities)
@@ -71,6 +71,18 @@ def prove_parity(
         labels_differ=labels_differ,
         tolerance=TOLERANCE,
     )
+
+
+def _answers(pipeline: Pipeline, block: pd.DataFrame) -> NDArray[np.float64]:
+    try:
+        answers: NDArray[np.float64] = pipeline.predict_proba(block)[:, 1]
+    except ValueError as error:
+        raise ParityBroken(
+            "the proof asks for records that clients may send, with values missing and with "
+            f"categories ('?' and '') that no row of the table has, and the pipeline refused them: "
+            f"{error}; impute numbers, and give OneHotEncoder handle_unknown='ignore'"
+        ) from error
+    return answers
 
 
 def _blocks(

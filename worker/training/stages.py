@@ -11,9 +11,12 @@ from importlib.metadata import version
 from typing import Protocol
 
 import joblib
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from shared.errors import LifeboatError
+from shared.errors import EstimatorBroken, LifeboatError
 from shared.jobs.job import Stage
 from shared.runtime import tracing
 from shared.versions.manifest import ONNX_FILE, PIPELINE_FILE, Manifest, Plot
@@ -122,7 +125,7 @@ def run_stages(
             checkpoint=at_times(Stage.LOAD),
         )
     with stage(Stage.FIT):
-        pipeline = estimator.fit(loaded.features, loaded.labels)
+        pipeline = _fitted(loaded.features, loaded.labels)
     with stage(Stage.EVALUATE):
         evaluated = evaluation.cross_validate(
             loaded.features, loaded.labels, within(Stage.EVALUATE, Stage.PLOT)
@@ -167,6 +170,34 @@ def run_stages(
         extra={"model_version": published.model_version},
     )
     return published
+
+
+def _fitted(features: pd.DataFrame, labels: NDArray[np.int64]) -> Pipeline:
+    """Return what the estimator fits. Raises EstimatorBroken if it cannot be published."""
+    try:
+        pipeline: object = estimator.fit(features, labels)
+    except OSError as error:
+        # The caller takes one for an error of the storage.
+        raise EstimatorBroken(
+            f"the estimator's fit raised {type(error).__name__}: {error}"
+        ) from error
+    found = type(pipeline).__name__
+    if hasattr(pipeline, "best_estimator_"):
+        raise EstimatorBroken(
+            f"the estimator's fit: expected a fitted Pipeline of scikit-learn, got {found}; return "
+            "its best_estimator_, fitted from a Pipeline"
+        )
+    if not isinstance(pipeline, Pipeline):
+        raise EstimatorBroken(
+            f"the estimator's fit: expected a fitted Pipeline of scikit-learn, got {found}; return "
+            "Pipeline([...]).fit(features, labels)"
+        )
+    if not hasattr(pipeline, "predict_proba"):
+        raise EstimatorBroken(
+            "the estimator's fit: expected a Pipeline that ends in a classifier with "
+            f"predict_proba, got one that ends in {type(pipeline.steps[-1][1]).__name__}"
+        )
+    return pipeline
 
 
 def _served(model_store: ModelStore, version: str | None) -> Manifest | None:

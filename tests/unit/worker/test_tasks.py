@@ -1,3 +1,5 @@
+import importlib
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +22,10 @@ from shared.versions.store import ModelStore
 from shared.versions.version_key import VersionKey
 from tests.support.manifests import VERSION, manifest, write_manifest
 from tests.support.versions import gate, publish
-from worker import tasks
+from worker import tasks, training
 
 JOB_ID = "a" * 32
+ESTIMATOR = "worker.training.estimator"
 AWAY = redis.ConnectionError("refused")
 
 
@@ -126,7 +129,7 @@ def test_what_is_logged_during_a_run_is_about_its_job_and_the_request_for_it(wor
     assert noted == [(JOB_ID, "asked"), (None, None)]
 
 
-def raises(error: Exception) -> Callable[..., Manifest]:
+def raises(error: BaseException) -> Callable[..., Manifest]:
     def pipeline(*_: object, **__: object) -> Manifest:
         raise error
 
@@ -166,6 +169,49 @@ def test_a_run_that_fails_says_why(world: World, error: Exception, said: str) ->
     ((status, message),) = world.jobs.ends
     assert status is JobStatus.FAILED
     assert said in message
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("from xgboost_of_nobody import X", "No module named 'xgboost_of_nobody'"),
+        ("def fit(:", "SyntaxError"),
+        ("fit = nothing", "name 'nothing' is not defined"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+        ("raise OSError('libgomp.so.1: cannot open')", "OSError: libgomp.so.1"),
+        ("Pipeline = None", "expected a function fit"),
+    ],
+)
+def test_an_estimator_that_cannot_be_imported_fails_the_job_at_once(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str
+) -> None:
+    (tmp_path / "estimator.py").write_text(source)
+    # What the import of another estimator sets is put back by this.
+    monkeypatch.setattr(training, "estimator", importlib.import_module(ESTIMATOR))
+    monkeypatch.setattr(training, "__path__", [str(tmp_path), *training.__path__])
+    monkeypatch.delitem(sys.modules, ESTIMATOR)
+    world.train(publishes(world.models_dir))
+    ((status, message),) = world.jobs.ends
+    assert (status, world.runs) == (JobStatus.FAILED, 0)
+    assert message.startswith("worker/training/estimator.py") and said in message
+    assert "models volume" not in message
+
+
+def test_an_estimator_that_ends_its_process_fails_the_job(world: World) -> None:
+    world.train(raises(SystemExit("no licence")))
+    ((status, message),) = world.jobs.ends
+    assert status is JobStatus.FAILED and "SystemExit('no licence')" in message
+
+
+def test_a_long_error_is_shortened_in_the_record_and_whole_in_the_log(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.train(raises(ValueError("begin" + "x" * 100_000 + "\x1b[31m \ud800 end")))
+    ((_, message),) = world.jobs.ends
+    assert len(message) < 2_100
+    assert message.startswith("ValueError: begin") and "98,0" in message
+    assert "\\x1b[31m \\ud800 end (the worker's log" in message
+    assert "x" * 100_000 in caplog.text
 
 
 def test_a_run_that_is_cancelled_ends_so(world: World) -> None:

@@ -114,6 +114,17 @@ def test_every_training_row_is_compared_with_a_category_that_was_never_seen(name
     pd.testing.assert_frame_equal(others, training_table().features.drop(columns=name))
 
 
+def test_a_pipeline_that_refuses_a_category_never_seen_is_told_that_clients_may_send_it() -> None:
+    class Refuses(Pipeline):  # type: ignore[misc]
+        def __init__(self) -> None: ...
+
+        def predict_proba(self, rows: pd.DataFrame) -> None:
+            raise ValueError("Found unknown categories ['?'] in column 0 during transform")
+
+    with pytest.raises(ParityBroken, match=r"\['\?'\] in column 0.*handle_unknown='ignore'"):
+        prove_parity(Refuses(), exported_pipeline(), training_table().features)
+
+
 def blocks(proof: pd.DataFrame) -> range:
     size = len(training_table().features)
     return range(0, len(proof) - size, size)

@@ -2,14 +2,25 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
 import onnx
 import pandas as pd
 import pytest
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.svm import LinearSVC
 
-from shared.errors import BadTrainingData, ParityBroken, RunCancelled, RunLost, RunStopped
+from shared.errors import (
+    BadTrainingData,
+    EstimatorBroken,
+    ParityBroken,
+    RunCancelled,
+    RunLost,
+    RunStopped,
+)
 from shared.jobs.job import Stage
 from shared.schema.passenger import EXAMPLES
 from shared.versions.manifest import ONNX_FILE, PIPELINE_FILE, Manifest, Plot
@@ -105,6 +116,34 @@ def test_a_run_is_cancelled_while_nothing_comes_out_of_a_pipe(
     with pytest.raises(RunCancelled):
         run(models_dir, scripted, training_data=str(tmp_path / "pipe"))
     assert {stage for stage, _ in scripted.reports} == {Stage.LOAD}
+
+
+# --- a run that fits -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fitted", "said"),
+    [
+        (None, "got NoneType; return Pipeline"),
+        (GridSearchCV(Pipeline([]), {}), "got GridSearchCV"),
+        (Pipeline([("svm", LinearSVC())]), "ends in LinearSVC"),
+        (FileNotFoundError(2, "No such file", "prices.csv"), "FileNotFoundError.*prices.csv"),
+    ],
+)
+def test_what_fit_must_return_is_said(
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch, fitted: Any, said: str
+) -> None:
+    def fit(*_: object) -> object:
+        if isinstance(fitted, Exception):
+            raise fitted
+        return fitted
+
+    if isinstance(fitted, GridSearchCV):
+        fitted.best_estimator_ = Pipeline([])
+    monkeypatch.setattr("worker.training.stages.estimator.fit", fit)
+    with pytest.raises(EstimatorBroken, match=f"the estimator's fit.*{said}"):
+        run(models_dir, ScriptedRun())
+    assert versions(models_dir) == []
 
 
 # --- a run that succeeds -------------------------------------------------------------------------
