@@ -44,6 +44,8 @@ def main() -> None:
             timeout_graceful_shutdown=limits.DRAIN_SECONDS,
             timeout_worker_healthcheck=limits.HEALTHCHECK_SECONDS,
             server_header=False,
+            # Nothing here asks who the client of a proxy is, and looking costs each request.
+            proxy_headers=False,
         )
         if not _serve(config):
             sys.exit(STARTUP_FAILURE)

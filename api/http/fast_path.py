@@ -167,19 +167,22 @@ def _checked(route: BaseRoute, api: FastAPI) -> tuple[APIRoute, list[Depends]]:
     if not isinstance(route, APIRoute):
         raise ValueError(f"the fast path takes routes of FastAPI alone, and got {route!r}")
     dependencies = [*api.router.dependencies, *route.dependencies]
-    for found in iter_route_contexts(api.routes):
-        if found.original_route is route:
-            dependencies += found.dependencies
+    included = [each for each in iter_route_contexts(api.routes) if each.original_route is route]
+    for found in included:
+        dependencies += found.dependencies
     skipped = [
         what
         for what, is_there in {
             "middleware": bool(api.user_middleware),
             "dependencies": any(needed is not ApiKeyRequired for needed in dependencies),
+            "a prefix": any(found.path != route.path for found in included),
+            "a route class of its own": type(route) is not APIRoute,
             "path parameters": bool(route.param_convertors),
             "parameters of its handler": not _takes_a_request(route),
             "a response class": not _is_default(route.response_class),
             "a status code": route.status_code is not None,
-            "a limit of its body": route.max_body_size is not None,
+            "a limit of its body": route.max_body_size is not None
+            or any(found.max_body_size is not None for found in included),
             "callbacks": bool(route.callbacks),
             "a plain function as its handler": not inspect.iscoroutinefunction(route.endpoint),
         }.items()

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.middleware import Middleware
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import PlainTextResponse
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 from starlette.routing import Mount
@@ -153,6 +154,30 @@ def test_what_an_including_router_adds_is_not_skipped_either() -> None:
     routes.add_api_route("/", post_plainly, methods=["POST"])
     api.include_router(routes, dependencies=[Depends(needed)])
     with pytest.raises(ValueError, match="would skip dependencies"):
+        FastPath(api, routes.routes, Intake(1000))
+
+
+@pytest.mark.parametrize(
+    ("skipped", "options"), [("a prefix", {"prefix": "/v1"}), ("a limit", {"max_body_size": 10})]
+)
+def test_a_prefix_or_a_limit_of_an_including_router_is_refused(
+    skipped: str, options: dict[str, Any]
+) -> None:
+    routes, api = APIRouter(), FastAPI()
+    routes.add_api_route("/", post_plainly, methods=["POST"])
+    api.include_router(routes, **options)
+    with pytest.raises(ValueError, match=f"would skip {skipped}"):
+        FastPath(api, routes.routes, Intake(1000))
+
+
+def test_a_route_class_may_change_anything_and_is_refused() -> None:
+    class Own(APIRoute):
+        pass
+
+    routes, api = APIRouter(route_class=Own), FastAPI()
+    routes.add_api_route("/", post_plainly, methods=["POST"])
+    api.include_router(routes)
+    with pytest.raises(ValueError, match="would skip a route class"):
         FastPath(api, routes.routes, Intake(1000))
 
 
