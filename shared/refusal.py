@@ -69,7 +69,8 @@ def explanations(error: ValidationError | UnreadableFile) -> list[str]:
 
 
 _PLAIN = {
-    # Pydantic speaks of a value with too few items.
-    "too_short": "expected a key, found an empty value; set a key, or unset the variable",
+    # Pydantic speaks of its parsers.
+    "int_parsing": "expected a whole number, found something else",
+    "float_parsing": "expected a number, found something else",
 }
 """Pydantic's type of an error -> what to say instead of Pydantic's message."""

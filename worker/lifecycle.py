@@ -117,7 +117,7 @@ def let_predictions_go_first(**_: Any) -> None:
 
 @worker_process_init.connect
 def leave_sigterm_to_the_main_process(**_: Any) -> None:
-    """Ignore the signal that `make run` sends to the whole process group.
+    """Ignore the signal that a whole process group may be sent.
 
     The child learns of the stop from its heartbeat.
     """

@@ -73,3 +73,17 @@ def test_without_a_key_there_is_nothing_to_sign_with(
 def test_an_empty_volume_has_nothing_to_sign(capsys: pytest.CaptureFixture[str]) -> None:
     assert sign.main() == 0
     assert capsys.readouterr().out == ""
+
+
+def test_settings_that_are_wrong_are_sentences(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LIFEBOAT_PORT", "http")
+    monkeypatch.setenv("LIFEBOAT_PROMOTION_TOLERANCE", "none")
+    with pytest.raises(SystemExit) as refused:
+        sign.main()
+    assert refused.value.code == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "lifeboat: LIFEBOAT_PORT: expected a whole number, found something else",
+        "lifeboat: LIFEBOAT_PROMOTION_TOLERANCE: expected a number, found something else",
+    ]
