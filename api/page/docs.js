@@ -6,7 +6,9 @@ const follow = () => document.documentElement.classList.toggle("dark-mode", dark
 dark.addEventListener("change", follow);
 follow();
 
-SwaggerUIBundle({
+if (window.SwaggerUIBundle === undefined)
+  document.querySelector(".loading").textContent = "The list of calls did not load, because a part of the page did not arrive. Reload it.";
+else SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,

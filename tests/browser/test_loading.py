@@ -43,6 +43,26 @@ def test_the_frame_is_there_before_the_scripts(page: Page, api: Api) -> None:
     expect(page.get_by_text("Loading")).to_have_count(0)
 
 
+@pytest.mark.parametrize(
+    ("path", "part", "words"),
+    [
+        ("/", "**/page/times.js", "The page did not load"),
+        ("/docs", "**/swagger-ui-bundle.js", "The list of calls did not load"),
+    ],
+)
+def test_a_part_that_does_not_arrive_is_said(
+    page: Page, api: Api, visit: Visit, path: str, part: str, words: str
+) -> None:
+    visit.may_lose_the_server = True
+    page.route(part, lambda route: route.abort())
+    page.goto(f"{api.url}{path}")
+    expect(page.get_by_text(words)).to_be_visible()
+    page.unroute(part)
+    page.reload()
+    expect(page.get_by_text(words)).to_have_count(0)
+    expect(page.get_by_text("Loading")).to_have_count(0)
+
+
 @pytest.mark.parametrize("section", _MADE_FROM_OPENAPI)
 @pytest.mark.parametrize(
     ("status", "body", "why"),
