@@ -44,8 +44,8 @@ check-run: $(INSTALLED) ## Say what is wrong in the settings of `make run`, and 
 roll: check-config ## Bring new images or changed variables in behind the edge, losing no request
 	@deploy/roll $(COMPOSE)
 
-down: ## Stop the containers; models and jobs stay in their volumes
-	$(COMPOSE) down
+down: ## Stop all containers; models and jobs stay in their volumes
+	$(COMPOSE) --profile '*' down
 
 retrain: $(INSTALLED) ## Train in a running Lifeboat and watch it; ARGS="--force" for more
 	@exec $(BIN)/python -m cli.retrain --follow $(ARGS)
