@@ -30,6 +30,8 @@ _START_SECONDS = 60.0
 """A child imports the application and its libraries first. Celery waits as long for it, but for the
 first child of a pool not at all."""
 _PAUSED_SECONDS = 3.0
+_MOST_AT_ONCE = 100
+"""Datagrams that are read before the next look, whoever sends them."""
 
 Children = Callable[[], Iterable[int]]
 """Returns the ids of the child processes that the pool has now."""
@@ -50,20 +52,17 @@ class ChildWatch:
         self._looked_at = 0.0
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
-        self._socket.settimeout(_BEAT_SECONDS)
+        self._socket.setblocking(False)
 
     def announce(self) -> None:
         """Tell the children that are started from now on where to send their datagrams."""
         os.environ[_PORT] = str(self._socket.getsockname()[1])
 
     def watch(self, children: Children, stop: threading.Event) -> None:
-        while not stop.is_set():
-            # Short of being asked to stop, it reads what has come: a second may bring several.
-            for _ in range(8):
-                try:
+        while not stop.wait(_BEAT_SECONDS):
+            with contextlib.suppress(BlockingIOError):
+                for _ in range(_MOST_AT_ONCE):
                     self.hear(self._socket.recv(16))
-                except TimeoutError:
-                    break
             self.look(children())
             revive_semaphore_tracker()
 

@@ -1,4 +1,7 @@
-"""Lifeboat with a Redis user of its own, which has the rights that docs/operations.md lists."""
+"""Lifeboat with a Redis user of its own, which has the rights that docs/operations.md lists.
+
+And beside the variables of another Celery project.
+"""
 
 import re
 from typing import Any
@@ -23,6 +26,13 @@ def stack_of_a_user(stack: Stack) -> Stack:
     _set_user(stack, *_rights())
     stack.settings["redis_url"] = stack.redis.url.replace("redis://", "redis://lifeboat:sesame@")
     stack.redis.client.set(VERSION, publish(stack.models_dir, roc_auc=0.5))
+    # Those of another project of the user's.
+    stack.environment |= {
+        **{f"CELERY_{name}": "redis://127.0.0.1:1/0" for name in ("BROKER_URL", "RESULT_BACKEND")},
+        **{"BROKER_URL": "redis://127.0.0.1:1/0", "CELERY_BROKER_READ_URL": "amqp://another"},
+        **{"CELERY_CONFIG_MODULE": "nowhere", "CELERY_LOADER": "nowhere:Loader", "LOADER": "none"},
+        **{"CELERY_WORKER_POOL": "solo", "CELERY_WORKER_QUEUES": "another"},
+    }
     return stack
 
 
