@@ -56,11 +56,11 @@ def _serve(config: uvicorn.Config) -> bool:
     if config.workers > 1:
         parent = Supervisor(config, [config.bind_socket()])
         parent.run()
-        return all(process.exitcode != STARTUP_FAILURE for process in parent.processes)
+        return not parent.failed
     server = uvicorn.Server(config)
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
-    return server.started
+    return server.started or server.should_exit
 
 
 def raise_open_files() -> None:

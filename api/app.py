@@ -22,6 +22,7 @@ from api.schemas.documented import KEY_NEEDED, KEY_NEEDED_V2, Responses
 from api.serving.batcher import Batcher
 from api.serving.replicas import Replicas
 from api.serving.served_model import ServedModelHolder
+from api.serving.succession import wait_until_fit
 from api.serving.watcher import Watcher
 from api.telemetry import metrics, process_files
 from api.v2 import routes as v2
@@ -108,6 +109,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
             with stop_flag() as stopping:
                 # A process that starts takes no request before it can answer it.
                 await to_thread.run_sync(watcher.wait_for_first_look, limits.FIRST_LOOK_SECONDS)
+                await to_thread.run_sync(wait_until_fit, watcher, stopping)
                 sys.setswitchinterval(limits.SWITCH_SECONDS)
                 # All that is loaded lives as long as the process. Without this, each full
                 # collection would look at it, and a request of 10,000 rows sets off several.

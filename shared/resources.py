@@ -64,4 +64,4 @@ def model_store(settings: Settings, over: Storage | None = None) -> ModelStore:
 
     `over` is another storage than that of the settings.
     """
-    return ModelStore(over or storage(settings), settings.signing_key)
+    return ModelStore(over or storage(settings), settings.signing_key, settings.old_signing_keys)

@@ -132,6 +132,13 @@ class Settings(BaseSettings):
     signing_key_file: UserPath | None = Field(
         None, description="File that holds the signing key, instead of the variable."
     )
+    signing_keys_old: SecretStr | None = Field(
+        None,
+        description="Earlier signing keys, one a line, whose signatures still hold.",
+    )
+    signing_keys_old_file: UserPath | None = Field(
+        None, description="File that holds the earlier signing keys, instead of the variable."
+    )
     max_body_bytes: int = Field(
         8 * 1024 * 1024, ge=1, description="Largest body of a request; a larger one is refused."
     )
@@ -176,6 +183,14 @@ class Settings(BaseSettings):
     def _read_key_files(self) -> Self:
         self.api_key = _key("api_key", self.api_key, self.api_key_file)
         self.signing_key = _key("signing_key", self.signing_key, self.signing_key_file)
+        self.signing_keys_old = _key(
+            "signing_keys_old", self.signing_keys_old, self.signing_keys_old_file, may_be_empty=True
+        )
+        if self.old_signing_keys and self.signing_key is None:
+            raise ValueError(
+                "LIFEBOAT_SIGNING_KEYS_OLD is set and LIFEBOAT_SIGNING_KEY is not; set the key "
+                "that signs, or unset the old keys"
+            )
         if self.api_key_for == "everything" and not self.api_keys:
             raise ValueError(
                 "LIFEBOAT_API_KEY_FOR is 'everything', but there is no key; set LIFEBOAT_API_KEY "
@@ -193,6 +208,13 @@ class Settings(BaseSettings):
         """The URL at which this machine reaches the API: loopback if the API listens everywhere."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def old_signing_keys(self) -> list[SecretStr]:
+        """The earlier signing keys, whose signatures still hold."""
+        if self.signing_keys_old is None:
+            return []
+        return [SecretStr(key) for key in access.keys(self.signing_keys_old.get_secret_value())]
 
     def redis_server(self) -> RedisServer:
         """Return the server to connect to, with the password from its file unless the URL has one.
@@ -215,7 +237,9 @@ class Settings(BaseSettings):
         return RedisServer(url, self.redis_ca_file)
 
 
-def _key(name: str, key: SecretStr | None, file: Path | None) -> SecretStr | None:
+def _key(
+    name: str, key: SecretStr | None, file: Path | None, *, may_be_empty: bool = False
+) -> SecretStr | None:
     """Return a key, which may come from a file such as one in /run/secrets."""
     if file is None:
         return key
@@ -226,6 +250,6 @@ def _key(name: str, key: SecretStr | None, file: Path | None) -> SecretStr | Non
         found = environment.read_text(file)
     except UnreadableFile as error:
         raise ValueError(f"{variable}_FILE: {error}") from None
-    if not found:
+    if not found and not may_be_empty:
         raise ValueError(f"{variable}_FILE: expected a key in {file}, but the file is empty")
     return SecretStr(found)

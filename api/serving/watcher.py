@@ -45,6 +45,15 @@ class Watcher:
         self.redis_error: str | None = None
         """Why Redis does not answer, or takes no changes."""
 
+    @property
+    def chosen(self) -> str | None:
+        """The version that the version key named when it was last read."""
+        return self._last_read
+
+    @property
+    def served(self) -> str | None:
+        return self._holder.version
+
     def wait_for_first_look(self, timeout_seconds: float) -> None:
         """Wait until the first version is loaded, or known not to exist."""
         self._looked.wait(timeout_seconds)

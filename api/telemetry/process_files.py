@@ -138,6 +138,15 @@ def noted(folder: Path) -> dict[int, str]:
     return found
 
 
+def noted_by_others() -> set[str]:
+    """Return the versions that the other living processes of this host serve."""
+    shared = folder()
+    if shared is None:
+        return set()
+    own = os.getpid()
+    return {version for pid, version in noted(shared).items() if pid != own and is_alive(pid)}
+
+
 def forget(folder: Path, pid: int) -> None:
     """Remove the files of a dead process."""
     _file(folder, pid).unlink(missing_ok=True)

@@ -26,35 +26,38 @@ def add(text: bytes, key: SecretStr | None) -> bytes:
     return body + field.encode()
 
 
-def check(content: bytes, key: SecretStr | None) -> bytes:
+def check(content: bytes, *keys: SecretStr) -> bytes:
     """Check the digest and return the JSON object without it.
 
-    Without a key, an object that has no digest at all is accepted as it is: it was written before
-    there were digests. A signed object is refused, because only the key tells whether it is whole.
+    With keys, one of them must have signed the object. Without a key, an object that has no digest
+    at all is accepted as it is: it was written before there were digests. A signed object is
+    refused, because only the key tells whether it is whole.
 
     Raises:
-        DigestWrong: the digest is wrong, or not of the kind that the key requires.
+        DigestWrong: the digest is wrong, or not of the kind that a key requires.
     """
     found = _FIELD.search(content)
     algorithm = found[1].decode() if found else None
-    if key is not None and algorithm != _SIGNED:
+    if keys and algorithm != _SIGNED:
         raise DigestWrong(
             "is not signed, although LIFEBOAT_SIGNING_KEY is set; if you trust the models volume, "
             "run `make sign`"
         )
-    if key is None and algorithm == _SIGNED:
+    if not keys and algorithm == _SIGNED:
         raise DigestWrong(
             "is signed and cannot be checked without the key; set LIFEBOAT_SIGNING_KEY"
         )
     if found is None:
         return content
     body = content[: found.start()]
-    if not hmac.compare_digest(_digest(body, key).encode(), found[2]):
+    # All are tried, so that the time does not tell which one it was.
+    if not any([_matches(body, key, found[2]) for key in keys or (None,)]):
         raise DigestWrong(
-            "is damaged: its content is not what its digest states; restore it from a backup"
-            if key is None
-            else "is damaged, or signed with another key than LIFEBOAT_SIGNING_KEY; restore it "
-            "from a backup, or set the key that signed it"
+            "is damaged, or signed with another key than LIFEBOAT_SIGNING_KEY and "
+            "LIFEBOAT_SIGNING_KEYS_OLD; restore it from a backup, or add the key that signed it "
+            "to the old keys"
+            if keys
+            else "is damaged: its content is not what its digest states; restore it from a backup"
         )
     return body + b"\n}"
 
@@ -63,6 +66,10 @@ def is_signed(content: bytes) -> bool:
     """Return whether a manifest claims to be signed, rightly or not."""
     found = _FIELD.search(content)
     return found is not None and found[1].decode() == _SIGNED
+
+
+def _matches(body: bytes, key: SecretStr | None, digest: bytes) -> bool:
+    return hmac.compare_digest(_digest(body, key).encode(), digest)
 
 
 def _digest(body: bytes, key: SecretStr | None) -> str:

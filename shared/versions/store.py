@@ -1,7 +1,7 @@
 """Model versions and their life in a storage: published whole, read with their digests checked."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from pydantic import SecretStr, ValidationError
@@ -23,12 +23,19 @@ KEEP_REJECTED_VERSIONS = 3
 class ModelStore:
     """The model versions in a storage. Reading needs no more than a storage that can be read.
 
-    With a signing key the store publishes signed versions, and reads no others.
+    With a signing key the store publishes signed versions, and reads no others. Versions that were
+    signed with one of the old keys can be read, too.
     """
 
-    def __init__(self, storage: Storage, signing_key: SecretStr | None = None) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        signing_key: SecretStr | None = None,
+        old_signing_keys: Sequence[SecretStr] = (),
+    ) -> None:
         self._storage = storage
         self._signing_key = signing_key
+        self._keys = () if signing_key is None else (signing_key, *old_signing_keys)
 
     # --- reading -------------------------------------------------------------------------------
 
@@ -40,7 +47,7 @@ class ModelStore:
             VersionNotServable: the manifest is missing or damaged, or not signed although there is
                 a key.
         """
-        return _parsed(version, self._read(version, MANIFEST_FILE), self._signing_key)
+        return _parsed(version, self._read(version, MANIFEST_FILE), *self._keys)
 
     def load(self, version: str) -> tuple[Manifest, OnnxModel]:
         """Return a version warmed up to predict, from the very bytes whose digest was checked.
@@ -155,19 +162,24 @@ class ModelStore:
         current.write(self._storage, version)
 
     def sign(self, version: str) -> bool:
-        """Sign a sound version that was published without the key; False if it is signed already.
+        """Sign a sound version that is not signed, or signed with an old key.
+
+        Returns False if the version is signed with the present key already. At every moment the
+        version has one signature or the other.
 
         Raises:
             VersionNotFound: there is no version of that name.
-            VersionNotServable: the version is damaged, or signed with another key.
+            VersionNotServable: the version is damaged, or signed with an unknown key.
             OSError: the storage does not take the signature.
         """
         content = self._read(version, MANIFEST_FILE)
-        if digest.is_signed(content):
-            _parsed(version, content, self._signing_key)
+        keys = self._keys if digest.is_signed(content) else ()
+        manifest = _parsed(version, content, *keys)
+        body = digest.check(content, *keys)
+        signed = digest.add(body, self._signing_key)
+        if signed == content:
             return False
-        self._read_described(_parsed(version, content, None), ONNX_FILE)
-        signed = digest.add(digest.check(content, None), self._signing_key)
+        self._read_described(manifest, ONNX_FILE)
         self._storage.replace(f"{version}/{MANIFEST_FILE}", signed, content)
         return True
 
@@ -248,10 +260,10 @@ def _published(keys: Iterable[str]) -> set[str]:
     return {parts[0] for parts in split if parts[1:] == [MANIFEST_FILE] and names.is_name(parts[0])}
 
 
-def _parsed(version: str, content: bytes, key: SecretStr | None) -> Manifest:
+def _parsed(version: str, content: bytes, *keys: SecretStr) -> Manifest:
     """Return a version's manifest, from the very bytes whose digest was checked."""
     try:
-        manifest = Manifest.model_validate_json(digest.check(content, key))
+        manifest = Manifest.model_validate_json(digest.check(content, *keys))
     except digest.DigestWrong as error:
         raise VersionNotServable(f"model version {version}: {MANIFEST_FILE} {error}") from error
     except ValidationError as error:

@@ -96,7 +96,7 @@ def _flip(path: Path, bit: int) -> None:
 def _edit(version: Path, key: SecretStr | None, change: Callable[[dict[str, Any]], None]) -> None:
     """With the digest made anew: it is the content that is wrong."""
     path = version / MANIFEST_FILE
-    fields = json.loads(digest.check(path.read_bytes(), key))
+    fields = json.loads(digest.check(path.read_bytes(), *([key] if key else [])))
     change(fields)
     path.write_bytes(digest.add(json.dumps(fields).encode(), key))
 
@@ -148,7 +148,7 @@ def test_external_data_is_refused_in_a_version_that_is_otherwise_sound(
 def _digest_with(key: SecretStr | None, of: SecretStr | None) -> Callable[[Path], None]:
     def make(version: Path) -> None:
         path = version / MANIFEST_FILE
-        path.write_bytes(digest.add(digest.check(path.read_bytes(), of), key))
+        path.write_bytes(digest.add(digest.check(path.read_bytes(), *([of] if of else [])), key))
 
     return make
 

@@ -60,7 +60,7 @@ def fail_after(
 def edit_manifest(storage: Storage, version: str, change: Callable[[dict[str, Any]], None]) -> None:
     """With the digest made anew, so that it is the content that is wrong."""
     key = f"{version}/{MANIFEST_FILE}"
-    fields = json.loads(digest.check(storage.read(key), None))
+    fields = json.loads(digest.check(storage.read(key)))
     change(fields)
     put(storage, key, digest.add(json.dumps(fields).encode(), None))
 

@@ -32,12 +32,12 @@ def test_with_a_key_it_is_an_hmac() -> None:
 @pytest.mark.parametrize("key", [None, KEY])
 @pytest.mark.parametrize("text", [TEXT, TEXT + b"\n", b'{"a": {}}', '{\n  "ü": "}"\n}'.encode()])
 def test_what_was_added_is_checked_and_taken_off(key: SecretStr | None, text: bytes) -> None:
-    checked = digest.check(digest.add(text, key), key)
+    checked = digest.check(digest.add(text, key), *([key] if key else []))
     assert json.loads(checked) == json.loads(text)
 
 
 def test_without_a_key_an_object_from_before_there_were_digests_is_taken_as_it_is() -> None:
-    assert digest.check(TEXT, None) == TEXT
+    assert digest.check(TEXT) == TEXT
 
 
 @pytest.mark.parametrize("content", [TEXT, digest.add(TEXT, None), b"", b"\xff"])
@@ -48,7 +48,7 @@ def test_with_a_key_what_is_not_signed_is_refused_with_what_to_do(content: bytes
 
 def test_what_is_signed_is_not_taken_unchecked_where_there_is_no_key() -> None:
     with pytest.raises(DigestWrong, match="set LIFEBOAT_SIGNING_KEY"):
-        digest.check(digest.add(TEXT, KEY), None)
+        digest.check(digest.add(TEXT, KEY))
 
 
 def test_another_key_is_refused_and_neither_is_told() -> None:
@@ -56,6 +56,13 @@ def test_another_key_is_refused_and_neither_is_told() -> None:
         digest.check(digest.add(TEXT, OTHER_KEY), KEY)
     for key in (KEY, OTHER_KEY):
         assert key.get_secret_value() not in str(refused.value)
+
+
+def test_a_signature_of_any_of_the_keys_is_taken() -> None:
+    for signer in (KEY, OTHER_KEY):
+        assert digest.check(digest.add(TEXT, signer), KEY, OTHER_KEY)
+        with pytest.raises(DigestWrong, match="LIFEBOAT_SIGNING_KEYS_OLD"):
+            digest.check(digest.add(TEXT, signer), SecretStr("a third"), SecretStr("a fourth"))
 
 
 def test_a_hash_is_no_signature_even_under_its_name() -> None:
@@ -72,7 +79,7 @@ def test_no_flipped_bit_gives_an_object_of_the_same_fields(key: SecretStr | None
         damaged = bytearray(content)
         damaged[bit // 8] ^= 1 << bit % 8
         try:
-            checked = digest.check(bytes(damaged), key)
+            checked = digest.check(bytes(damaged), *([key] if key else []))
         except DigestWrong:
             continue
         # The digest's own field is hit: it is left in, for the manifest to refuse.

@@ -138,7 +138,7 @@ def test_a_version_from_before_there_were_digests_still_loads(
 ) -> None:
     version = publish(storage)
     key = f"{version}/{MANIFEST_FILE}"
-    put(storage, key, digest.check(storage.read(key), None))
+    put(storage, key, digest.check(storage.read(key)))
     assert b"digest" not in storage.read(key)
     assert model_store.load(version)[0].model_version == version
 

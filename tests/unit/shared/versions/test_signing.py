@@ -64,7 +64,7 @@ def test_a_version_that_was_there_before_the_key_is_signed_in_place(
     version = publish(storage)
     key = f"{version}/{MANIFEST_FILE}"
     if not has_digest:
-        put(storage, key, digest.check(storage.read(key), None) + b"\n")
+        put(storage, key, digest.check(storage.read(key)) + b"\n")
     there = files(storage, version)
     before, store = ModelStore(storage).manifest(version), ModelStore(storage, KEY)
     assert store.sign(version)
@@ -74,6 +74,23 @@ def test_a_version_that_was_there_before_the_key_is_signed_in_place(
     assert storage.read(key) == signed
     assert contents(storage) == [version]
     assert files(storage, version) == there
+
+
+def test_a_version_of_an_old_key_loads_and_is_signed_anew(storage: Storage) -> None:
+    version = publish(storage, signing_key=OTHER_KEY)
+    before = ModelStore(storage, OTHER_KEY).manifest(version)
+    store = ModelStore(storage, KEY, [OTHER_KEY])
+    assert store.load(version)[0] == before
+    assert store.sign(version)
+    assert not store.sign(version), "it is signed with the present key already"
+    assert ModelStore(storage, KEY).load(version)[0] == before
+
+
+def test_old_keys_sign_nothing(storage: Storage) -> None:
+    version = publish(storage, signing_key=KEY)
+    with pytest.raises(VersionNotServable, match="another key"):
+        ModelStore(storage, SecretStr("a third"), [OTHER_KEY]).sign(version)
+    assert ModelStore(storage, KEY, [OTHER_KEY]).load(publish(storage, signing_key=OTHER_KEY))
 
 
 def forge(storage: Storage, version: str) -> None:
