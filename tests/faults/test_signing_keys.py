@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
-from tests.support.processes import RUN_SECONDS, Api, Stack, clean_environment, wait_for
+from tests.support.processes import ROOT, RUN_SECONDS, Api, Stack, clean_environment, wait_for
 from tests.support.rolling_restart import restart
 from tests.support.steady_client import predict_meanwhile
 from tests.support.versions import publish
@@ -48,6 +48,7 @@ def _sign(stack: Stack, keys: Keys) -> None:
     variables = {f"LIFEBOAT_{name.upper()}": value for name, value in settings.items()}
     subprocess.run(
         [sys.executable, "-m", "worker.sign"],
+        cwd=ROOT,
         env=clean_environment() | variables,
         check=True,
     )
