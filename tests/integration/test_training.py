@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import http.server
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,6 +124,19 @@ def test_the_training_table_may_come_from_a_url_as_parquet(stack: Stack, table: 
         table.with_suffix(".parquet").unlink()
         job = api.wait_for_end(api.run_pipeline())
         assert "answered 404" in str(job["error"])
+
+
+def test_a_run_is_cancelled_while_nothing_comes_out_of_its_pipe(
+    stack: Stack, tmp_path: Path
+) -> None:
+    publish(stack.models_dir)
+    os.mkfifo(tmp_path / "pipe")
+    stack.start_worker(training_data=str(tmp_path / "pipe"))
+    api = stack.start_api()
+    job_id = api.run_pipeline()
+    wait_for(lambda: api.http.get(f"/jobs/{job_id}").json()["stage"] == "load")
+    api.http.delete(f"/jobs/{job_id}")
+    assert api.wait_for_end(job_id)["status"] == "cancelled"
 
 
 def test_old_versions_are_removed_but_never_the_served_one(stack: Stack) -> None:
