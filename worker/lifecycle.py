@@ -28,7 +28,7 @@ from shared.runtime.log import configure
 from worker.attempt import worker_name
 from worker.celery_app import app, settings
 from worker.duties import Duties
-from worker.pool import ChildWatch, children_of, show_that_it_moves
+from worker.pool import ChildWatch, children_of, keep_semaphore_tracker, show_that_it_moves
 
 _ALIVE_SECONDS = 1.0
 
@@ -61,6 +61,7 @@ class Supervision(bootsteps.StartStopStep):
         super().__init__(worker, **options)
         worker.child_watch = ChildWatch()
         worker.child_watch.announce()
+        keep_semaphore_tracker()
 
     def start(self, worker: Any) -> None:
         # Celery's own answer to SIGQUIT waits for the run inside the handler, as long as it takes.

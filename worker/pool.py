@@ -113,6 +113,18 @@ def kill(children: Iterable[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
+def keep_semaphore_tracker() -> None:
+    """Have billiard look, before it writes to its semaphore tracker, whether the tracker lives."""
+    tracker: Any = billiard.semaphore_tracker.__dict__["_semaphore_tracker"]
+    start = tracker.ensure_running
+
+    def ensure_running() -> None:
+        revive_semaphore_tracker()
+        start()
+
+    tracker.ensure_running = ensure_running
+
+
 def revive_semaphore_tracker() -> None:
     """Start billiard's semaphore tracker again if it has died.
 
