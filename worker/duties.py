@@ -11,7 +11,6 @@ from shared.jobs.store import Origin
 from shared.jobs.watch import JobWatch
 from shared.resources import Resources
 from shared.runtime.background import Background
-from shared.runtime.redis_outage import Outage
 from worker.pool import Children, ChildWatch, kill
 
 _RETRY_SECONDS = 1.0
@@ -81,25 +80,50 @@ class Duties:
                     log.warning("the version key is not noted on the volume: %s", reason)
 
     def _train_first_model(self, stop: threading.Event) -> None:
-        """Ask for a run if no version can be served: a first start, or a new record schema."""
-        outage = Outage(log, "the first run waits for it")
-        while not any(
-            manifest.fits_this_schema and manifest.gate.outcome == "promoted"
-            for manifest in self._models.manifests()
-        ):
+        """Ask for a run if no version can be served: a first start, or a new record schema.
+
+        A run that nobody asked for must not take the place of a model that it cannot be compared
+        with. So it waits while a version cannot be read, and while the API serves another one.
+        """
+        said = ""
+        while not self._has_a_model():
+            reason = ""
             try:
-                job, is_new = self._jobs.create(force=False, origin=Origin(_FIRST_START))
-                if is_new:
-                    log.info(
-                        "no model to serve yet; the first run",
-                        extra={"job_id": job.job_id},
-                    )
-                    self._queue.send(job.job_id)
-                return
+                reason = self._why_to_wait()
+                if not reason:
+                    job, is_new = self._jobs.create(force=False, origin=Origin(_FIRST_START))
+                    if is_new:
+                        about = {"job_id": job.job_id}
+                        log.info("no model to serve yet; the first run", extra=about)
+                        self._queue.send(job.job_id)
+                    return
             except redis.RedisError as error:
-                outage.note(error)
+                reason = f"Redis does not answer: {error}"
+            if reason != said:
+                said = reason
+                log.warning("no model to serve yet, and %s", reason)
             if stop.wait(_RETRY_SECONDS):
                 return
+
+    def _has_a_model(self) -> bool:
+        return any(
+            manifest.fits_this_schema and manifest.gate.outcome == "promoted"
+            for manifest in self._models.manifests()
+        )
+
+    def _why_to_wait(self) -> str:
+        """Return why no run is asked for by itself; empty if nothing is in the way.
+
+        Raises redis.RedisError.
+        """
+        for reason in self._models.unreadable():
+            return f"none is trained without being asked for, because of a version there: {reason}"
+        for version in sorted(self._version_key.served()):
+            return (
+                f"none is trained without being asked for while the API serves {version}, which "
+                "cannot be compared with; force a run (PUT /run-pipeline?force=true), or stop it"
+            )
+        return ""
 
     def _watch_child(self, _: threading.Event) -> None:
         # Until the end: a child that hangs would hold up a stop, too.

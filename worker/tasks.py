@@ -20,6 +20,7 @@ from shared.runtime.log_context import about_job, request_id
 from shared.versions.manifest import Manifest
 from worker.attempt import Attempt, worker_name
 from worker.celery_app import app, settings
+from worker.training.served import Served, look
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def _run(attempt: Attempt, own: Resources) -> None:
             attempt,
             training_data=settings.training_data,
             model_store=own.models,
-            served_version=lambda: _served_version(own),
+            served=lambda: _served(own),
             promotion_tolerance=settings.promotion_tolerance,
             most_bytes=settings.training_data_max_bytes,
             timeout_seconds=settings.training_data_timeout_seconds,
@@ -129,16 +130,13 @@ def _result(published: Manifest) -> JobResult:
     )
 
 
-def _served_version(own: Resources) -> str | None:
-    """Return what the API serves: a key that names nothing servable has changed nothing there."""
+def _served(own: Resources) -> Served:
+    """Look at what is served; without Redis, at what was last chosen."""
     try:
-        version = own.version_key.get()
-        if version is not None:
-            own.models.load(version)
-            return version
-    except (redis.RedisError, LifeboatError):
-        pass
-    return own.models.current()
+        return look(own.models, own.version_key.get(), own.version_key.served())
+    except redis.RedisError as error:
+        log.warning("what is served is taken from the models folder: %s", error)
+        return look(own.models, None)
 
 
 def _prune(own: Resources) -> None:

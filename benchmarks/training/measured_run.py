@@ -12,6 +12,7 @@ from pathlib import Path
 from shared.jobs.job import Stage
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
+from worker.training.served import Served
 from worker.training.stages import run_stages
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")
@@ -79,7 +80,7 @@ def main() -> None:
         run,
         training_data=table,
         model_store=store,
-        served_version=lambda: None,
+        served=Served,
         promotion_tolerance=0.01,
     )
     run.end_stage()

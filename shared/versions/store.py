@@ -105,6 +105,22 @@ class ModelStore:
             except (VersionNotFound, VersionNotServable):
                 continue
 
+    def unreadable(self) -> Iterator[str]:
+        """Yield why each version that is not sound cannot be read, or why the storage cannot."""
+        try:
+            versions = _published(self._storage.list_keys())
+        except OSError as error:
+            yield f"the models folder cannot be read: {error.strerror or error}"
+            return
+        for version in sorted(versions, reverse=True):
+            try:
+                self.manifest(version)
+            except VersionNotFound:
+                # Removed meanwhile.
+                continue
+            except VersionNotServable as error:
+                yield str(error)
+
     def current(self) -> str | None:
         """Return the version that was last chosen to be served, as the worker noted it."""
         return current.read(self._storage)
@@ -162,10 +178,9 @@ class ModelStore:
         current.write(self._storage, version)
 
     def sign(self, version: str) -> bool:
-        """Sign a sound version that is not signed, or signed with an old key.
+        """Sign a sound version that is not signed, or signed with an old key; False if with this.
 
-        Returns False if the version is signed with the present key already. At every moment the
-        version has one signature or the other.
+        At every moment the version has one signature or the other.
 
         Raises:
             VersionNotFound: there is no version of that name.

@@ -4,10 +4,11 @@ import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import redis
 
-from shared.runtime.redis_keys import VERSION
+from shared.runtime.redis_keys import PROCESS_PREFIX, VERSION
 
 _POLL_SECONDS = 1.0
 _STOP_CHECK_SECONDS = 0.25
@@ -57,6 +58,12 @@ class VersionKey:
                 raise name
             return f"a {kind}, and not a name"
         return str(name) if name.isprintable() else ascii(name)
+
+    def served(self) -> set[str]:
+        """Return the versions that the API's processes say that they serve."""
+        keys = list(self._redis.scan_iter(f"{PROCESS_PREFIX}*", count=1000))
+        noted: Any = self._redis.mget(keys) if keys else []
+        return {version for version in noted if version}
 
     def set(self, version: str) -> None:
         self._redis.set(VERSION, version)

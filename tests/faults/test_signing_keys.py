@@ -105,3 +105,18 @@ def test_a_first_key_is_set_as_documented_and_both_sides_serve_on(stack: Stack) 
     job = after.wait_for_end(after.run_pipeline())
     assert job["status"] == "succeeded" and job["attempts"] == 1, job
     assert len(after.http.get("/jobs").json()["jobs"]) == 1
+
+
+def test_a_worker_that_cannot_read_what_is_served_waits_for_a_person(stack: Stack) -> None:
+    version = publish(stack.models_dir)
+    api = stack.start_api()
+    keys = Keys(stack.folder)
+    keys.write(_NEW)
+    worker = stack.start_worker(**keys.settings)
+    wait_for(lambda: "none is trained without being asked for" in worker.output())
+    assert api.http.get("/jobs").json() == {"jobs": []}
+    job = api.wait_for_end(api.run_pipeline())
+    result = job["result"]
+    assert isinstance(result, dict)
+    assert result["outcome"] == "rejected" and version in result["reason"], result
+    assert api.version() == version

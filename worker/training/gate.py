@@ -2,13 +2,14 @@
 
 import math
 
-from shared.versions.manifest import Gate, Manifest, Metrics, TrainingData
+from shared.versions.manifest import Gate, Metrics, TrainingData
+from worker.training.served import Served
 
 
 def promotion_gate(
     candidate: Metrics,
     data: TrainingData,
-    served: Manifest | None,
+    served: Served,
     *,
     tolerance: float,
     forced: bool,
@@ -17,23 +18,29 @@ def promotion_gate(
 
     Clearly lower means: by more than `tolerance`, and by more than one standard error (the
     candidate's standard deviation over the folds / sqrt(folds)). On small tables the standard error
-    is the larger of the two.
+    is the larger of the two. What cannot be compared with what is served is not promoted.
     """
-    if served is None:
+    if served.unknown:
+        reason = f"the served model cannot be compared with: {served.unknown}"
+        if forced:
+            reason += "; promoted because force was asked for"
+        return Gate(outcome="promoted" if forced else "rejected", reason=reason, compared_with=None)
+    if served.manifest is None:
         return Gate(
             outcome="promoted",
             reason="there is no served model to compare with",
             compared_with=None,
         )
     score = candidate.roc_auc
-    before = served.metrics.roc_auc.mean
+    compared = served.manifest
+    before = compared.metrics.roc_auc.mean
     standard_error = score.std / math.sqrt(score.folds)
     allowed = max(tolerance, standard_error)
     comparison = (
-        f"ROC AUC {score.mean:.4f} against {before:.4f} of the served {served.model_version}; "
+        f"ROC AUC {score.mean:.4f} against {before:.4f} of the served {compared.model_version}; "
         f"up to {allowed:.4f} lower is allowed"
     )
-    if served.data.sha256 != data.sha256:
+    if compared.data.sha256 != data.sha256:
         comparison += "; the two were trained on different data"
     good_enough = score.mean >= before - allowed
     if forced and not good_enough:
@@ -41,5 +48,5 @@ def promotion_gate(
     return Gate(
         outcome="promoted" if good_enough or forced else "rejected",
         reason=comparison,
-        compared_with=served.model_version,
+        compared_with=compared.model_version,
     )

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from shared.errors import EstimatorBroken, LifeboatError
+from shared.errors import EstimatorBroken
 from shared.jobs.job import Stage
 from shared.runtime import tracing
 from shared.versions.manifest import ONNX_FILE, PIPELINE_FILE, Manifest, Plot
@@ -24,6 +24,7 @@ from shared.versions.store import ModelStore, digests
 from worker.training import estimator, evaluation, export, plots, table
 from worker.training.gate import promotion_gate
 from worker.training.parity import prove_parity
+from worker.training.served import Look
 from worker.training.source import MOST_BYTES, TIMEOUT_SECONDS
 
 _STARTS_AT = {
@@ -67,7 +68,7 @@ def run_stages(
     *,
     training_data: str,
     model_store: ModelStore,
-    served_version: Callable[[], str | None],
+    served: Look,
     promotion_tolerance: float,
     most_bytes: int = MOST_BYTES,
     timeout_seconds: float = TIMEOUT_SECONDS,
@@ -146,7 +147,7 @@ def run_stages(
         gate = promotion_gate(
             evaluated.metrics,
             loaded.data,
-            _served(model_store, served_version()),
+            served(),
             tolerance=promotion_tolerance,
             forced=attempt.is_forced(),
         )
@@ -198,18 +199,6 @@ def _fitted(features: pd.DataFrame, labels: NDArray[np.int64]) -> Pipeline:
             f"predict_proba, got one that ends in {type(pipeline.steps[-1][1]).__name__}"
         )
     return pipeline
-
-
-def _served(model_store: ModelStore, version: str | None) -> Manifest | None:
-    """Return what the gate compares with; None if it is damaged, or made for other features."""
-    if version is None:
-        return None
-    try:
-        manifest = model_store.manifest(version)
-    except LifeboatError as error:
-        log.warning("the gate has nothing to compare with: %s", error)
-        return None
-    return manifest if manifest.fits_this_schema else None
 
 
 def _files(exported: bytes, pipeline: Pipeline, drawn: Mapping[Plot, bytes]) -> dict[str, bytes]:

@@ -73,7 +73,9 @@ def features_of(
     table: pd.DataFrame, shown: str, features: Sequence[Feature] = FEATURES
 ) -> pd.DataFrame:
     """Return a checked column per feature, as the model takes it. Raises BadTrainingData."""
-    return pd.DataFrame({f.name: _column(table[f.name], f, shown).to_numpy() for f in features})
+    # With its type: pandas would make a type of its own of objects that are text.
+    columns = {f.name: _column(table[f.name], f, shown).to_numpy() for f in features}
+    return pd.DataFrame({f.name: pd.Series(columns[f.name], dtype=f.dtype) for f in features})
 
 
 def parse(

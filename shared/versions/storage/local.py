@@ -22,6 +22,9 @@ _LOCK = ".lock"
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP}
 """How file systems without hard links (FAT, some of FUSE) refuse to make one."""
 
+_ANY = "manifest.json"
+"""The key that is listed of a folder that cannot be looked into."""
+
 _LOCK_SECONDS = 10.0
 _LOCK_PAUSE_SECONDS = 0.01
 
@@ -57,9 +60,13 @@ class LocalStorage:
                 keys += self._keys_in(name)
             except NotADirectoryError:
                 keys.append(name)
-            except OSError:
-                # Not ours, like the `lost+found` of a volume, or just removed.
+            except FileNotFoundError:
+                # Just removed.
                 continue
+            except OSError:
+                # It may be a version or the `lost+found` of a volume. Whoever reads its manifest
+                # learns why it cannot be read.
+                keys.append(f"{name}/{_ANY}")
         return keys
 
     def create(self, key: str, content: bytes) -> None:

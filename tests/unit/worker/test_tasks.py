@@ -23,6 +23,7 @@ from shared.versions.version_key import VersionKey
 from tests.support.manifests import VERSION, manifest, write_manifest
 from tests.support.versions import gate, publish
 from worker import tasks, training
+from worker.training.served import Look
 
 JOB_ID = "a" * 32
 ESTIMATOR = "worker.training.estimator"
@@ -69,6 +70,9 @@ class FakeKey:
         if isinstance(self.version, Exception):
             raise self.version
         return self.version
+
+    def served(self) -> set[str]:
+        return set()
 
 
 class World:
@@ -236,8 +240,9 @@ def test_a_run_that_is_lost_writes_nothing_more_of_its_job(world: World) -> None
 def test_the_gate_compares_with_the_key_and_else_with_the_last_choice(world: World) -> None:
     asked: list[str | None] = []
 
-    def pipeline(*_: object, served_version: Callable[[], str | None], **__: object) -> Manifest:
-        asked.append(served_version())
+    def pipeline(*_: object, served: Look, **__: object) -> Manifest:
+        compared = served().manifest
+        asked.append(None if compared is None else compared.model_version)
         raise RunLost(JOB_ID)
 
     chosen, keyed = publish(world.models_dir), publish(world.models_dir)

@@ -2,24 +2,34 @@ import math
 
 import pytest
 
-from shared.versions.manifest import Manifest, TrainingData
+from shared.versions.manifest import TrainingData
 from tests.support.manifests import VERSION, manifest
 from tests.support.versions import metrics
 from worker.training.gate import promotion_gate
+from worker.training.served import Served
 
 DATA = TrainingData(source="test", sha256="a" * 64, rows=100, positives=40)
 
 
-def served(roc_auc: float, sha256: str = DATA.sha256) -> Manifest:
+def served(roc_auc: float, sha256: str = DATA.sha256) -> Served:
     data = DATA.model_copy(update={"sha256": sha256})
-    return manifest(VERSION, metrics=metrics(roc_auc), data=data)
+    return Served(manifest(VERSION, metrics=metrics(roc_auc), data=data))
 
 
 @pytest.mark.parametrize("forced", [False, True])
 def test_the_first_model_is_promoted(forced: bool) -> None:
-    gate = promotion_gate(metrics(0.1), DATA, None, tolerance=0, forced=forced)
+    gate = promotion_gate(metrics(0.1), DATA, Served(), tolerance=0, forced=forced)
     assert (gate.outcome, gate.compared_with) == ("promoted", None)
     assert "no served model" in gate.reason
+
+
+@pytest.mark.parametrize(("forced", "outcome"), [(False, "rejected"), (True, "promoted")])
+def test_what_cannot_be_compared_is_promoted_by_force_alone(forced: bool, outcome: str) -> None:
+    unknown = Served(unknown="the manifest is gone")
+    gate = promotion_gate(metrics(0.99), DATA, unknown, tolerance=1, forced=forced)
+    assert (gate.outcome, gate.compared_with) == (outcome, None)
+    assert "the manifest is gone" in gate.reason
+    assert ("force" in gate.reason) is forced
 
 
 @pytest.mark.parametrize(

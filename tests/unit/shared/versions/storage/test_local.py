@@ -93,10 +93,10 @@ def test_what_a_killed_writer_left_is_no_key_and_goes_with_its_folder(
     assert storage.list_keys() == []
 
 
-def test_a_folder_that_cannot_be_listed_is_passed_over(
+def test_a_folder_that_cannot_be_listed_may_be_a_version_that_cannot_be_read(
     storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As `lost+found` at the root of a volume."""
+    """As `lost+found` at the root of a volume, whose name no version has."""
     (storage.folder / "lost+found").mkdir()
     storage.create("v/model.onnx", b"")
     listdir = os.listdir
@@ -107,7 +107,7 @@ def test_a_folder_that_cannot_be_listed_is_passed_over(
         return listdir(path)
 
     monkeypatch.setattr(os, "listdir", refuse)
-    assert storage.list_keys() == ["v/model.onnx"]
+    assert storage.list_keys() == ["lost+found/manifest.json", "v/model.onnx"]
 
 
 def test_a_folder_that_is_gone_is_an_error_and_not_made_anew(models_dir: Path) -> None:

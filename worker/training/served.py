@@ -1,0 +1,49 @@
+"""What is served now, as far as it can be told: what the gate compares a candidate with."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from shared.errors import LifeboatError
+from shared.versions import names
+from shared.versions.manifest import Manifest
+from shared.versions.store import ModelStore
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The version that is served, or why it cannot be compared with; neither if none is served."""
+
+    manifest: Manifest | None = None
+    unknown: str = ""
+
+
+Look = Callable[[], Served]
+
+
+def look(models: ModelStore, named: str | None, in_memory: Iterable[str] = ()) -> Served:
+    """Find what is served.
+
+    `named` is what the version key names, and `in_memory` what the API's processes say that they
+    serve. A key that names nothing servable has changed nothing: what was last chosen is served.
+    """
+    reasons, other_schema = [], []
+    for version in (named, models.current()):
+        if version is None or not names.is_name(version):
+            continue
+        try:
+            manifest = models.manifest(version)
+            if manifest.fits_this_schema:
+                return Served(models.load(version)[0])
+            other_schema.append(f"{version} was trained for other features")
+        except LifeboatError as error:
+            reasons.append(str(error))
+    reasons = reasons or list(models.unreadable())
+    if not reasons and not other_schema:
+        # What a process that starts would serve.
+        for manifest in models.manifests():
+            if manifest.fits_this_schema and manifest.gate.outcome == "promoted":
+                return Served(manifest)
+    serving = sorted(in_memory)
+    if serving and not reasons:
+        reasons = other_schema or [f"{serving[0]} is served and is not in the models folder"]
+    return Served(unknown=reasons[0] if reasons else "")
