@@ -1,15 +1,34 @@
 """A page that a test has opened in the browser, and all that it said and asked for."""
 
+import re
 import time
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Error, Page, Route
 
 from tests.support import artifacts
 from tests.support.processes import LONG_SECONDS
 
 _KEEP_MS = 10_000
+_FILES = re.compile(r"^https?://[^/]+(/tools/lifeboat)?/(page/.*|docs.*|)$")
+
+
+def _is_a_file(url: str) -> bool:
+    return _FILES.match(url) is not None
+
+
+def _fetch(route: Route) -> None:
+    """Fetch a file of the page past Chromium.
+
+    Chromium ends its connections when Docker adds or removes an interface of the machine, as the
+    ring of containers does beside this one. The page asks again for data, but a browser does not
+    ask again for a module.
+    """
+    try:
+        route.fulfill(response=route.fetch(max_retries=1))
+    except Error:
+        route.abort()
 
 
 class Visit:
@@ -33,6 +52,7 @@ class Visit:
         self._is_closed = False
         self._context = browser.new_context(**options)
         self._context.set_default_timeout(1000 * LONG_SECONDS)
+        self._context.route(_is_a_file, _fetch)
         self.page = self._context.new_page()
         self._watch(self.page)
         artifacts.keep_of(self)

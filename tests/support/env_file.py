@@ -13,7 +13,7 @@ DEFAULT="x${NOPE:-default}y${NOPE-x}${NOPE:+y}"
 ENDS=ends$
 COMMENTED=a b # comment
 HASH=a#b
-LINES="a\"b\tc"
+IN_LINES="a\"b\tc"
 BOTH="a\\$b"
 INNER=a'b$c'
 SPACED= spaced
@@ -34,7 +34,7 @@ READ = {
     "ENDS": "ends$",
     "COMMENTED": "a b",
     "HASH": "a#b",
-    "LINES": 'a"b\tc',
+    "IN_LINES": 'a"b\tc',
     "BOTH": "a\\",
     "INNER": "a'b'",
     "SPACED": "spaced",
