@@ -20,10 +20,12 @@ from tests.support.versions import TRAINING_DATA
 _LONGEST_FIRST = ["containers", "browser", "faults", "integration", "unit"]
 
 
-# A shell that starts the tests in the background makes them ignore SIGINT, and with them the
-# processes that tests interrupt.
+# A shell that starts the tests in the background makes them ignore SIGINT, and nohup makes them
+# ignore SIGHUP; the processes that tests send these signals would ignore them, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
