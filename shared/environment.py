@@ -12,6 +12,9 @@ from dotenv.parser import Binding, parse_stream
 PREFIX = "LIFEBOAT_"
 FILE = ".env"
 
+MOST_BYTES = 64 * 1024
+"""Most bytes of a file with keys or a password."""
+
 READ_ELSEWHERE = frozenset(
     {"EDGE_PORT", "EXTRAS", "IMAGE_TAG", "PUBLISH_ADDRESS", "VERSION", "WORKER_MEMORY"}
 )
@@ -95,7 +98,14 @@ def read_text(file: Path) -> str:
     """Return the content of a file with a key or a password, without a byte order mark and blanks
     around it. Raises UnreadableFile."""
     try:
-        return file.read_bytes().decode("utf-8-sig").strip()
+        with file.open("rb") as opened:
+            content = opened.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise UnreadableFile(
+                f"{file} cannot be read: expected a key or a password, found more than "
+                f"{MOST_BYTES:,} bytes; name another file"
+            )
+        return content.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
         raise UnreadableFile(
             f"{file} cannot be read: it is not text in UTF-8; save it as UTF-8"

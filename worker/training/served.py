@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from shared.errors import LifeboatError
+from shared.errors import LifeboatError, VersionNotFound
 from shared.versions import names
 from shared.versions.manifest import Manifest
 from shared.versions.store import ModelStore
@@ -26,7 +26,7 @@ def look(models: ModelStore, named: str | None, in_memory: Iterable[str] = ()) -
     `named` is what the version key names, and `in_memory` what the API's processes say that they
     serve. A key that names nothing servable has changed nothing: what was last chosen is served.
     """
-    reasons, other_schema = [], []
+    reasons, missing, other_schema = [], [], []
     for version in (named, models.current()):
         if version is None or not names.is_name(version):
             continue
@@ -35,15 +35,20 @@ def look(models: ModelStore, named: str | None, in_memory: Iterable[str] = ()) -
             if manifest.fits_this_schema:
                 return Served(models.load(version)[0])
             other_schema.append(f"{version} was trained for other features")
+        except VersionNotFound as error:
+            missing.append(str(error))
         except LifeboatError as error:
             reasons.append(str(error))
+    serving = sorted(in_memory)
     reasons = reasons or list(models.unreadable())
+    if missing and (serving or models.versions()):
+        # On an empty volume it is gone for good, as when somebody has removed the folder.
+        reasons = missing + reasons
     if not reasons and not other_schema:
         # What a process that starts would serve.
         for manifest in models.manifests():
             if manifest.fits_this_schema and manifest.gate.outcome == "promoted":
                 return Served(manifest)
-    serving = sorted(in_memory)
     if serving and not reasons:
         reasons = other_schema or [f"{serving[0]} is served and is not in the models folder"]
     return Served(unknown=reasons[0] if reasons else "")

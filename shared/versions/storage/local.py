@@ -25,6 +25,11 @@ _NO_HARD_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP}
 _ANY = "manifest.json"
 """The key that is listed of a folder that cannot be looked into."""
 
+MOST_BYTES = {".json": 1024**2, ".svg": 32 * 1024**2}
+MOST_BYTES_OF_OTHERS = 1024**3
+"""Largest files that are read: manifests and `current.json` have some KB, plots up to some hundred.
+Protobuf ends at 2 GiB, and the containers' memory before."""
+
 _LOCK_SECONDS = 10.0
 _LOCK_PAUSE_SECONDS = 0.01
 
@@ -44,7 +49,7 @@ class LocalStorage:
 
     def read(self, key: str) -> bytes:
         try:
-            return self._path(key).read_bytes()
+            return _content(self._path(key))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise KeyNotFound(f"{key} is not in {self.folder}") from error
 
@@ -161,6 +166,24 @@ class LocalStorage:
             yield
         finally:
             os.close(descriptor)
+
+
+def _content(path: Path) -> bytes:
+    """Read a regular file of a size that there can be.
+
+    Whoever writes to the volume may put a pipe or a device in its place, which would hold the
+    reader for ever, or a file that fills its memory.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        most = MOST_BYTES.get(path.suffix, MOST_BYTES_OF_OTHERS)
+        content = file.read(most + 1) if about.st_size <= most else b""
+        if about.st_size > most or len(content) > most:
+            raise OSError(errno.EFBIG, f"it has more than the {most:,} bytes that are read")
+        return content
 
 
 @contextmanager

@@ -113,3 +113,8 @@ def test_a_file_that_is_not_text_or_not_ours_to_read_is_one_sentence(file: Path)
         file.chmod(0)
         with pytest.raises(UnreadableFile, match=r"\.env.*Permission denied"):
             environment.read(environment.FILE)
+
+
+def test_a_file_that_is_too_large_holds_no_key() -> None:
+    with pytest.raises(UnreadableFile, match="more than 65,536 bytes"):
+        environment.read_text(Path("/dev/zero"))

@@ -47,8 +47,9 @@ def _version(served: Served) -> str | None:
 
 
 def test_on_an_empty_volume_nothing_is_served(model_store: ModelStore) -> None:
-    for named in (None, "nonsense"):
+    for named in (None, "nonsense", MISSING):
         assert look(model_store, named) == Served()
+    assert MISSING in look(model_store, MISSING, [MISSING]).unknown
 
 
 def test_the_key_comes_first_then_the_last_choice_then_the_newest_promoted(
@@ -89,19 +90,19 @@ def test_a_folder_that_cannot_be_looked_into_is_unknown(
     models_dir: Path, model_store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = publish(models_dir)
-    read, listed = Path.read_bytes, os.listdir
+    opened, listed = os.open, os.listdir
 
-    def refuse_read(path: Path) -> bytes:
-        if version in path.parts:
+    def refuse_open(path: Path, *options: int) -> int:
+        if version in Path(path).parts:
             raise PermissionError(13, "Permission denied")
-        return read(path)
+        return opened(path, *options)
 
     def refuse_list(path: Path) -> list[str]:
         if version in Path(path).parts:
             raise PermissionError(13, "Permission denied")
         return list(listed(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse_read)
+    monkeypatch.setattr("os.open", refuse_open)
     monkeypatch.setattr("os.listdir", refuse_list)
     served = look(model_store, None)
     assert version in served.unknown and "Permission denied" in served.unknown

@@ -110,6 +110,44 @@ def test_a_folder_that_cannot_be_listed_may_be_a_version_that_cannot_be_read(
     assert storage.list_keys() == ["lost+found/manifest.json", "v/model.onnx"]
 
 
+@pytest.mark.parametrize("key", ["v/manifest.json", "current.json", "v/model.onnx"])
+def test_what_is_not_a_regular_file_is_refused_and_not_waited_for(
+    storage: LocalStorage, key: str
+) -> None:
+    storage.create("v/plot-roc.svg", b"")
+    path = storage.folder / key
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="not a regular file"):
+        storage.read(key)
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(OSError, match="not a regular file"):
+        storage.read(key)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(OSError):
+        storage.read(key)
+
+
+@pytest.mark.parametrize(
+    ("key", "most"),
+    [("v/manifest.json", 2**20), ("current.json", 2**20), ("v/p.svg", 2**25), ("v/m.onnx", 2**30)],
+)
+def test_a_file_that_is_too_large_is_not_read(storage: LocalStorage, key: str, most: int) -> None:
+    storage.create("v/other", b"")
+    with (storage.folder / key).open("wb") as sparse:
+        sparse.truncate(most + 1)
+    with pytest.raises(OSError, match=f"more than the {most:,} bytes"):
+        storage.read(key)
+
+
+def test_a_folder_of_models_may_be_a_link(storage: LocalStorage, tmp_path: Path) -> None:
+    storage.create("v/model.onnx", b"1")
+    link = tmp_path / "link"
+    link.symlink_to(storage.folder)
+    assert LocalStorage(link).read("v/model.onnx") == b"1"
+
+
 def test_a_folder_that_is_gone_is_an_error_and_not_made_anew(models_dir: Path) -> None:
     storage = LocalStorage(models_dir)
     for write in (
