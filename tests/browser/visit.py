@@ -2,6 +2,7 @@
 
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ def _fetch(route: Route) -> None:
     try:
         route.fulfill(response=route.fetch(max_retries=1))
     except Error:
-        route.abort()
+        # If the page has been left or closed meanwhile, nothing is to be answered.
+        with suppress(Error):
+            route.abort()
 
 
 class Visit:
