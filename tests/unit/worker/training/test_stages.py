@@ -192,7 +192,9 @@ def test_the_plots_are_those_of_its_cross_validation(models_dir: Path) -> None:
 def test_a_plot_that_cannot_be_drawn_is_missing_and_no_more(
     models_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(plots._PLOTS, Plot.ROC)
+    # Another mapping: an item that is put back comes last.
+    others = {plot: put for plot, put in plots._PLOTS.items() if plot is not Plot.ROC}
+    monkeypatch.setattr(plots, "_PLOTS", others)
     published = run(models_dir, ScriptedRun())
     assert published.plots == [plot for plot in Plot if plot is not Plot.ROC]
     assert ModelStore(LocalStorage(models_dir)).load(published.model_version)[0] == published
