@@ -3,18 +3,12 @@
 import os
 import socket
 import time
-from itertools import islice
-from typing import Any
 
 import redis
 
 from api import limits
 from shared.runtime import redis_keys
-
-_KEYS_AT_ONCE = 1000
-_MOST_KEYS = 10_000
-_LONGEST_KEY = 300
-_LONGEST_VERSION = 64
+from shared.versions.version_key import served_by_processes
 
 
 class Replicas:
@@ -45,13 +39,4 @@ class Replicas:
 
     def versions(self) -> dict[str, str | None]:
         """Return the version that each process (`<host>:<pid>`) serves, sorted by process."""
-        found = self._redis.scan_iter(f"{redis_keys.PROCESS_PREFIX}*", count=_KEYS_AT_ONCE)
-        # A scan may return a key twice. Whoever writes to Redis may have made keys of any length.
-        keys = sorted({key for key in islice(found, _MOST_KEYS) if len(key) <= _LONGEST_KEY})
-        versions: Any = self._redis.mget(keys) if keys else []
-        return {
-            key.removeprefix(redis_keys.PROCESS_PREFIX): version[:_LONGEST_VERSION] or None
-            for key, version in zip(keys, versions, strict=True)
-            # The key may have expired since the scan.
-            if version is not None
-        }
+        return served_by_processes(self._redis)

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import redis
@@ -13,8 +14,11 @@ from shared.runtime.redis_keys import PROCESS_PREFIX, VERSION
 _POLL_SECONDS = 1.0
 _STOP_CHECK_SECONDS = 0.25
 _NOTIFICATION_FLAGS = "K$"
-_LONGEST = 63
-"""Bytes of the key that are read; a name has 22."""
+_LONGEST = 64
+"""Where a name is cut off; it has 22 bytes."""
+_KEYS_AT_ONCE = 1000
+_MOST_KEYS = 10_000
+_LONGEST_KEY = 300
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +51,7 @@ class VersionKey:
         """
         look = self._redis.pipeline(transaction=False)
         look.type(VERSION)
-        look.getrange(VERSION, 0, _LONGEST)
+        look.getrange(VERSION, 0, _LONGEST - 1)
         kind, name = look.execute(raise_on_error=False)
         if isinstance(kind, redis.RedisError):
             raise kind
@@ -61,9 +65,7 @@ class VersionKey:
 
     def served(self) -> set[str]:
         """Return the versions that the API's processes say that they serve."""
-        keys = list(self._redis.scan_iter(f"{PROCESS_PREFIX}*", count=1000))
-        noted: Any = self._redis.mget(keys) if keys else []
-        return {version for version in noted if version}
+        return {version for version in served_by_processes(self._redis).values() if version}
 
     def set(self, version: str) -> None:
         self._redis.set(VERSION, version)
@@ -123,6 +125,23 @@ class VersionKey:
                 error,
             )
         self._said = True
+
+
+def served_by_processes(client: redis.Redis) -> dict[str, str | None]:
+    """Return the version that each API process (`<host>:<pid>`) serves, sorted by process.
+
+    Raises redis.RedisError.
+    """
+    found = client.scan_iter(f"{PROCESS_PREFIX}*", count=_KEYS_AT_ONCE)
+    # A scan may return a key twice. Whoever writes to Redis may have made keys of any length.
+    keys = sorted({key for key in islice(found, _MOST_KEYS) if len(key) <= _LONGEST_KEY})
+    versions: Any = client.mget(keys) if keys else []
+    return {
+        key.removeprefix(PROCESS_PREFIX): version[:_LONGEST] or None
+        for key, version in zip(keys, versions, strict=True)
+        # The key may have expired since the scan.
+        if version is not None
+    }
 
 
 def _wait_for_message(changes: redis.client.PubSub | None, stop: threading.Event) -> None:
