@@ -144,11 +144,6 @@ FIRST_LOOK_SECONDS = 5.0
 FIT_LOOK_SECONDS = 0.2
 """Time between two looks of a process that starts and cannot serve what the others serve."""
 
-START_AGAIN_SECONDS = 1.0
-MOST_START_AGAIN_SECONDS = 30.0
-"""Shortest and longest pause before a process is started in the place of one that could not start,
-while others serve."""
-
 HEALTHCHECK_SECONDS = 30
 """How long uvicorn's parent waits for a sign of life before it kills a process. A load on a busy
 machine can take longer than uvicorn's own 5 s."""

@@ -13,6 +13,7 @@ from typing import BinaryIO, Protocol
 
 from local.lifeline import GRACE_SECONDS
 from local.output import Output
+from shared.runtime.pauses import Pauses
 
 OWN_NAME = "lifeboat"
 
@@ -26,23 +27,6 @@ class Program:
     arguments: list[str]
     has_worked: Callable[[], bool] = field(default=lambda: True)
     """Whether it makes sense to start the program again. If not, all is ended when it ends."""
-
-
-class Pauses:
-    """How long to wait before a program is started again: longer each time, unless it ran well."""
-
-    FIRST, LONGEST = 1.0, 30.0
-    WELL_SECONDS = 60.0
-
-    def __init__(self) -> None:
-        self._next = self.FIRST
-
-    def after(self, seconds: float) -> float:
-        """Return the pause after a program that has run for so many seconds."""
-        if seconds >= self.WELL_SECONDS:
-            self._next = self.FIRST
-        pause, self._next = self._next, min(2 * self._next, self.LONGEST)
-        return pause
 
 
 class Running(Protocol):

@@ -3,12 +3,13 @@
 import logging
 import time
 from socket import socket
+from weakref import WeakKeyDictionary
 
 from uvicorn.config import Config
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
-from api import limits
+from shared.runtime.pauses import Pauses
 
 log = logging.getLogger(__name__)
 
@@ -22,12 +23,12 @@ class Supervisor(Multiprocess):
     failed = False
     """Whether the parent ended because no process could start."""
     _has_served = False
-    _pause = limits.START_AGAIN_SECONDS
-    _failed_at = -limits.MOST_START_AGAIN_SECONDS
 
     def __init__(self, config: Config, sockets: list[socket]) -> None:
         super().__init__(config, sockets)
-        self._start_at: dict[Process, float] = {}
+        self._pauses = Pauses()
+        self._failed_at = time.monotonic()
+        self._start_at: WeakKeyDictionary[Process, float] = WeakKeyDictionary()
         """Process that ended with an error -> when its successor may start."""
 
     def terminate_all(self) -> None:
@@ -70,22 +71,20 @@ class Supervisor(Multiprocess):
         """Return whether the successor of a process that ended with an error may start now."""
         now = time.monotonic()
         if process in self._start_at:
-            return now >= self._start_at[process] and bool(self._start_at.pop(process))
+            return now >= self._start_at[process]
         others = [other for other in self.processes if other is not process]
         if not self._has_served or not any(other.process.is_alive() for other in others):
             log.error("process %s could not start, and no other serves", process.pid)
             self.failed = True
             self.should_exit.set()
             return False
-        lately = now - self._failed_at < 2 * limits.MOST_START_AGAIN_SECONDS
-        pause = 2 * self._pause if lately else limits.START_AGAIN_SECONDS
-        self._pause = min(pause, limits.MOST_START_AGAIN_SECONDS)
-        self._failed_at, self._start_at[process] = now, now + self._pause
+        pause = self._pauses.after(now - self._failed_at)
+        self._failed_at, self._start_at[process] = now, now + pause
         log.error(
             "process %s ended with status %s, and the lines above say why; the others serve on. "
             "It is started again in %.0f s",
             process.pid,
             process.exitcode,
-            self._pause,
+            pause,
         )
         return False

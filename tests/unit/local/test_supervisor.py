@@ -9,7 +9,8 @@ import pytest
 
 from local import supervisor as module
 from local.output import Output
-from local.supervisor import Pauses, Program, Supervisor
+from local.supervisor import Program, Supervisor
+from shared.runtime.pauses import Pauses
 
 
 class Fake:
