@@ -11,10 +11,7 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api import limits
-from api.telemetry.metrics import SHED, SLOW_CLIENTS
-
-_CONNECTIONS = "connections"
-SHED.labels(_CONNECTIONS)
+from api.telemetry.metrics import SHED, SLOW_CLIENTS, Cap
 
 _NOWHERE: Any = deque(maxlen=0)
 """Keeps nothing that is appended."""
@@ -125,7 +122,7 @@ class PatientConnection(PlainConnection):
 
     def _make_room(self) -> None:
         """Close the oldest connection that never brought a request; it can be this one."""
-        SHED.labels(_CONNECTIONS).inc()
+        SHED.labels(Cap.CONNECTIONS).inc()
         oldest = next(iter(_silent))
         del _silent[oldest]
         oldest.transport.abort()

@@ -6,13 +6,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 from api import limits
-from api.telemetry import metrics
+from api.telemetry.metrics import SHED, Cap
 from shared.errors import BodyTooLarge, Overloaded
-
-_REQUESTS, _BODIES = "requests at once", "large bodies"
-# Made at the start: else a rate would miss the first request that is shed.
-for cap in (_REQUESTS, _BODIES):
-    metrics.SHED.labels(cap)
 
 
 class Intake:
@@ -60,7 +55,7 @@ class Intake:
             async with upload.patience:
                 await self._read_on(upload, message, receive, most)
         except TimeoutError:
-            refused = _overloaded(_BODIES)
+            refused = _overloaded(Cap.BODIES)
         except (BodyTooLarge, Overloaded) as error:
             # Its frames hold the last piece. With 500 uploads refused at once, these took 120 MB.
             refused = error.with_traceback(None)
@@ -90,7 +85,7 @@ class Intake:
             upload.more = message.get("more_body", False)
             if upload not in self._uploads:
                 # Given up in the turn in which this piece came.
-                raise _overloaded(_BODIES)
+                raise _overloaded(Cap.BODIES)
             upload.pieces.append(piece)
             upload.size += len(piece)
             self._held_bytes += len(piece)
@@ -120,7 +115,7 @@ class Intake:
         now = asyncio.get_running_loop().time()
         slowest = next((upload for upload in self._uploads if upload is not newcomer), None)
         if slowest is None or now - slowest.moved_at < limits.STALL_SECONDS:
-            raise _overloaded(_BODIES)
+            raise _overloaded(Cap.BODIES)
         del self._uploads[slowest]
         self._held_bytes -= slowest.size
         slowest.pieces.clear()
@@ -147,7 +142,7 @@ class Intake:
         else:
             self._turn_bytes += limits.REQUEST_BYTES
         if self._turn_bytes > limits.TURN_BYTES:
-            raise _overloaded(_REQUESTS)
+            raise _overloaded(Cap.REQUESTS)
 
     def _end_turn(self) -> None:
         self._turn_bytes = 0
@@ -180,8 +175,8 @@ class _Upload:
         self.patience = asyncio.timeout(None)
 
 
-def _overloaded(cap: str) -> Overloaded:
-    metrics.SHED.labels(cap).inc()
+def _overloaded(cap: Cap) -> Overloaded:
+    SHED.labels(cap).inc()
     return Overloaded(f"too many {cap} are in progress; try again in a moment")
 
 

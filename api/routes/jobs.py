@@ -27,14 +27,11 @@ from api.http.key import ApiKeyRequired
 from api.schemas.answers import Jobs, StartedRun
 from api.schemas.documented import ACCEPTED, JOB_ENDED, KEY_NEEDED, NO_JOB, NO_REDIS
 from api.schemas.parameters import JobId, RequestedBy
-from api.telemetry import metrics
+from api.telemetry.metrics import SHED, Cap
 from shared.errors import JobNotFound, Overloaded
 from shared.jobs.job import Job
 from shared.jobs.store import KEEP_JOBS, JobStore, Origin
 from shared.runtime import log_context, tracing
-
-_STREAMS = "event streams"
-metrics.SHED.labels(_STREAMS)
 
 _open_streams: set[Response] = set()
 """Those of this process."""
@@ -113,10 +110,10 @@ async def get_job_events(
     A stream that was broken off resumes at `Last-Event-ID`.
     """
     if len(_open_streams) >= limits.STREAMS:
-        metrics.SHED.labels(_STREAMS).inc()
+        SHED.labels(Cap.STREAMS).inc()
         raise Overloaded(
-            f"{limits.STREAMS} event streams are open, and a process has no more; ask "
-            f"GET /jobs/{{job_id}} now and then"
+            f"expected fewer than {limits.STREAMS} event streams in a process, found as many; ask "
+            "for the job now and then instead"
         )
     job = await to_thread.run_sync(jobs.get, job_id)
     after = last_event_id if last_event_id and _EVENT_ID.fullmatch(last_event_id) else "0"

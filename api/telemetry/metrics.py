@@ -4,6 +4,8 @@ Each process keeps its numbers in files (`PROMETHEUS_MULTIPROC_DIR`, set by `api
 process that answers `/metrics` adds them up (`exposition`).
 """
 
+from enum import StrEnum
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from api.telemetry.counting import BulkHistogram, PredictionCounts
@@ -15,9 +17,20 @@ REQUEST_SECONDS = Histogram(
     ["route"],
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
+
+
+class Cap(StrEnum):
+    """What a process has no more room for when it sheds a request or closes a connection."""
+
+    REQUESTS = "requests at once"
+    BODIES = "large bodies"
+    STREAMS = "event streams"
+    CONNECTIONS = "connections"
+
+
 SHED = Counter(
     "lifeboat_shed_requests",
-    "Requests answered with 503 because too much was in progress.",
+    "Requests answered with 503, and connections closed, because there was no room for more.",
     ["cap"],
 )
 SLOW_CLIENTS = Counter(
@@ -53,6 +66,8 @@ REDIS_UP = Gauge(
     multiprocess_mode="livemin",
 )
 
-# From the start, so that a rate counts the first prediction of each label.
+# From the start, so that a rate counts the first prediction of each label and what is shed first.
 for label in ("0", "1"):
     PREDICTIONS.labels(label)
+for cap in Cap:
+    SHED.labels(cap)

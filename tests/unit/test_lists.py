@@ -7,6 +7,7 @@ from typing import get_args
 
 import pytest
 
+from api.telemetry.metrics import Cap
 from shared.jobs.durations import OUTCOMES
 from shared.jobs.job import JobStatus, Stage
 from shared.jobs.steps import Cancellation, Hold, Step
@@ -15,7 +16,7 @@ from shared.versions.manifest import Plot
 from tests.support.processes import ROOT
 from tests.support.tree import documents, modules
 
-ENUMS: list[type[StrEnum]] = [JobStatus, Stage, Plot, Hold, Cancellation]
+ENUMS: list[type[StrEnum]] = [JobStatus, Stage, Plot, Hold, Cancellation, Cap]
 VALUES: dict[str, set[str]] = {
     **{enum.__name__: {*enum} for enum in ENUMS},
     "outcomes of jobs": {*OUTCOMES},
