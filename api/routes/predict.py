@@ -51,13 +51,15 @@ async def post_predict(request: Request) -> Response:
     """
     body: bytes = request.scope["body"]
     state: State = request.scope["state"]
-    asked = _asked_little(body, state["settings"].max_rows)
-    if asked is not None:
+    asked = _asked(body, state["settings"].max_rows)
+    # What a body costs is not its bytes: a record can have two of them, or a thousand.
+    if asked is not None and len(asked) * len(FEATURES) <= limits.INLINE_VALUES:
         predicted = await state["batcher"].predict(asked)
         answer = predicted.json()
     else:
         # Explaining takes longer than a prediction, too, even for a small body.
-        outcome = await to_thread.run_sync(_predict, body, state, limiter=state["predict_limiter"])
+        limiter = state["predict_limiter"]
+        outcome = await to_thread.run_sync(_predict, body, asked, state, limiter=limiter)
         if isinstance(outcome, LifeboatError):
             return refusal(request, outcome)
         if isinstance(outcome, list):
@@ -71,28 +73,30 @@ async def post_predict(request: Request) -> Response:
     )
 
 
-def _asked_little(body: bytes, max_rows: int) -> list[msgspec.Struct] | None:
-    """Return the records that are asked for, if they are sound and few enough for the event loop.
-
-    What a body costs is not its bytes: a record can have two of them, or a thousand.
-    """
+def _asked(body: bytes, max_rows: int) -> list[msgspec.Struct] | None:
+    """Return the records of a body that is short enough for the event loop; None unless sound."""
     if len(body) > limits.INLINE_BYTES:
         return None
     try:
-        asked = records(body, max_rows)
+        return records(body, max_rows)
     except (*REFUSED, TooManyRows):
         return None
-    return asked if len(asked) * len(FEATURES) <= limits.INLINE_VALUES else None
 
 
-def _predict(body: bytes, state: State) -> tuple[Predicted, bytes] | Errors | LifeboatError:
-    """Predict in a thread. What a client can be answered is returned, never raised."""
+def _predict(
+    body: bytes, asked: list[msgspec.Struct] | None, state: State
+) -> tuple[Predicted, bytes] | Errors | LifeboatError:
+    """Predict in a thread, for the records if they are decoded already.
+
+    What a client can be answered is returned, never raised.
+    """
     max_rows = state["settings"].max_rows
     try:
-        try:
-            asked = records(body, max_rows)
-        except REFUSED:
-            return explain(body, max_rows)
+        if asked is None:
+            try:
+                asked = records(body, max_rows)
+            except REFUSED:
+                return explain(body, max_rows)
         predicted = predict(to_columns(asked), served_model(state["holder"]))
         return predicted, predicted.json()
     except LifeboatError as error:
