@@ -41,8 +41,14 @@ def new_folder() -> Iterator[str]:
     for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError), locked(left, wait=False):
             shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, locked(Path(folder)):
-        yield folder
+    # Locked before it has its name: another API that starts now would take it for one that is left.
+    unnamed = Path(tempfile.mkdtemp(prefix="lifeboat-"))
+    with locked(unnamed):
+        folder = unnamed.rename(unnamed.with_name(f"{_PREFIX}{unnamed.name}"))
+        try:
+            yield str(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
