@@ -11,6 +11,7 @@ from shared.jobs.store import Origin
 from shared.jobs.watch import JobWatch
 from shared.resources import Resources
 from shared.runtime.background import Background
+from shared.runtime.redis_outage import cause
 from worker.pool import Children, ChildWatch, kill
 
 _RETRY_SECONDS = 1.0
@@ -98,7 +99,7 @@ class Duties:
                         self._queue.send(job.job_id)
                     return
             except redis.RedisError as error:
-                reason = f"Redis does not answer: {error}"
+                reason = cause(error)
             if reason != said:
                 said = reason
                 log.warning("no model to serve yet, and %s", reason)

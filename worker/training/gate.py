@@ -5,6 +5,8 @@ import math
 from shared.versions.manifest import Gate, Metrics, TrainingData
 from worker.training.served import Served
 
+_FORCED = "; promoted because force was asked for"
+
 
 def promotion_gate(
     candidate: Metrics,
@@ -23,7 +25,7 @@ def promotion_gate(
     if served.unknown:
         reason = f"the served model cannot be compared with: {served.unknown}"
         if forced:
-            reason += "; promoted because force was asked for"
+            reason += _FORCED
         return Gate(outcome="promoted" if forced else "rejected", reason=reason, compared_with=None)
     if served.manifest is None:
         return Gate(
@@ -44,7 +46,7 @@ def promotion_gate(
         comparison += "; the two were trained on different data"
     good_enough = score.mean >= before - allowed
     if forced and not good_enough:
-        comparison += "; promoted because force was asked for"
+        comparison += _FORCED
     return Gate(
         outcome="promoted" if good_enough or forced else "rejected",
         reason=comparison,

@@ -15,11 +15,12 @@ from typing import IO, Any
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 from shared.errors import BadTrainingData
+from shared.settings import Settings
 from worker.training.reading.packing import too_large
 
-MOST_BYTES = 512 * 1024 * 1024
-TIMEOUT_SECONDS = 600.0
-"""The defaults of the settings, for callers without settings."""
+MOST_BYTES: int = Settings.model_fields["training_data_max_bytes"].default
+TIMEOUT_SECONDS: float = Settings.model_fields["training_data_timeout_seconds"].default
+"""For callers without settings."""
 
 _SILENCE_SECONDS = 30
 """How long a server may say nothing."""
