@@ -18,7 +18,7 @@ MOST_BYTES = 64 * 1024
 READ_ELSEWHERE = frozenset(
     {"EDGE_PORT", "EXTRAS", "IMAGE_TAG", "PUBLISH_ADDRESS", "VERSION", "WORKER_MEMORY"}
 )
-"""Names, without the prefix, that `docker-compose.yml` reads and that are no settings."""
+"""Names, without the prefix, that `docker-compose.yml` reads and that are not settings."""
 
 _KUBERNETES = re.compile(
     r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"

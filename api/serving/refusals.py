@@ -75,7 +75,7 @@ def explain(body: bytes, max_rows: int) -> Errors:
             try:
                 rows += count(piece.text)
             except REFUSED:
-                # What is no list of objects has no more rows to count.
+                # What is not a list of objects has no more rows to count.
                 break
         if rows > max_rows:
             raise too_many_rows(max_rows)
@@ -94,7 +94,7 @@ def _of_piece(piece: Piece, refused: Exception, first_row: int, body: bytes) -> 
         parsed = from_json(piece.text)
     except ValueError:
         if str(refused).startswith("Number out of range"):
-            # An integer with thousands of digits, which is no number at all to Pydantic.
+            # An integer with thousands of digits, which Pydantic does not take for a number.
             return _stopped(refused, first_row, _TOO_LARGE)
         if isinstance(refused, msgspec.ValidationError) and len(piece.text) < len(body):
             # The JSON may be sound, and cut within a record that has objects in its fields.

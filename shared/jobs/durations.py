@@ -56,7 +56,7 @@ def _duration(outcome: str, fields: Mapping[str, str]) -> Duration:
 
 
 def _number(fields: Mapping[str, str], name: str) -> float:
-    """Return a field as a number; what somebody has put there and is none counts as nothing."""
+    """Return a field as a number; what somebody has put there that is not a number counts as 0."""
     try:
         found = float(fields.get(name, "0")[:40])
     except ValueError:
