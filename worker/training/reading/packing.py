@@ -15,7 +15,7 @@ _GZIP = b"\x1f\x8b"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 _LAYERS = 3
-"""A server that compresses what it sends compresses a .csv.gz, too; more layers are not an accident."""
+"""A server that compresses what it sends compresses a .csv.gz, too. More are not an accident."""
 
 _SAVE_AS_CSV = "save the sheet as CSV (UTF-8)"
 _UNPACK = "unpack it, or pack it with gzip or zip"
