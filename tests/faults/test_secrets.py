@@ -12,11 +12,10 @@ from shared.runtime.redis_url import RedisServer
 from shared.versions.manifest import ONNX_FILE
 from tests.support.processes import (
     LONG_SECONDS,
-    ROOT,
     RUN_SECONDS,
     Api,
     Stack,
-    clean_environment,
+    environment_of,
     http_client,
     wait_for,
 )
@@ -134,7 +133,7 @@ def test_no_secret_is_logged_or_answered_whatever_goes_wrong(secured: Stack) -> 
 def test_no_secret_is_shown_by_a_program_that_its_settings_do_not_let_start(
     tmp_path: Path, module: str, wrong: dict[str, str]
 ) -> None:
-    variables = {
+    settings = {
         "REDIS_URL": f"redis://:{REDIS_PASSWORD}@localhost",
         "SIGNING_KEY": SIGNING_KEY,
         "API_KEY": API_KEY,
@@ -143,9 +142,7 @@ def test_no_secret_is_shown_by_a_program_that_its_settings_do_not_let_start(
     done = subprocess.run(
         [sys.executable, "-m", module],
         cwd=tmp_path,
-        env=clean_environment()
-        | {"PYTHONPATH": str(ROOT)}
-        | {f"LIFEBOAT_{name}": value for name, value in variables.items()},
+        env=environment_of(settings),
         capture_output=True,
         text=True,
         timeout=LONG_SECONDS,

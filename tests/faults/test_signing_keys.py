@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
-from tests.support.processes import ROOT, RUN_SECONDS, Api, Stack, clean_environment, wait_for
+from tests.support.processes import RUN_SECONDS, Api, Stack, environment_of, wait_for
 from tests.support.rolling_restart import ABORTED, restart
 from tests.support.steady_client import predict_meanwhile
 from tests.support.versions import publish
@@ -45,11 +45,10 @@ def keys(tmp_path: Path) -> Keys:
 
 def _sign(stack: Stack, keys: Keys) -> None:
     settings = {"models_dir": str(stack.models_dir), **keys.settings}
-    variables = {f"LIFEBOAT_{name.upper()}": value for name, value in settings.items()}
     subprocess.run(
         [sys.executable, "-m", "worker.sign"],
-        cwd=ROOT,
-        env=clean_environment() | variables,
+        cwd=stack.folder,
+        env=environment_of(settings),
         check=True,
     )
 

@@ -1,10 +1,19 @@
 """Stacks of real processes; a Redis-protocol server is needed, and `make test` installs one."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.support.processes import Api, Stack
+from tests.support.processes import Api, RedisServer, Stack
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server for tests of what lies in Redis alone."""
+    server = RedisServer(tmp_path / "redis")
+    yield server
+    server.end()
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from shared.runtime.redis_keys import VERSION
 from shared.versions import current
 from shared.versions.storage.local import LocalStorage
 from tests.support.held_runs import HeldRuns
-from tests.support.processes import LONG_SECONDS, ROOT, Stack, clean_environment, wait_for
+from tests.support.processes import LONG_SECONDS, Stack, environment_of, wait_for
 from tests.support.versions import publish
 
 KEY = "a key of ours"
@@ -34,9 +34,7 @@ def _run(
     result = subprocess.run(
         [sys.executable, "-m", module],
         cwd=stack.folder,
-        env=clean_environment()
-        | {"PYTHONPATH": str(ROOT)}
-        | {f"LIFEBOAT_{name.upper()}": value for name, value in settings.items()},
+        env=environment_of(settings),
         input=given,
         capture_output=True,
         timeout=LONG_SECONDS,

@@ -1,8 +1,6 @@
 """The job store's steps against a real server, also when redis-py repeats them."""
 
-from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,13 +18,6 @@ from tests.support.processes import RedisServer
 from tests.support.versions import metrics
 
 WORKER = "worker#1"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path / "redis")
-    yield server
-    server.end()
 
 
 @pytest.fixture

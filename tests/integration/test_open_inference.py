@@ -8,12 +8,11 @@ import tritonclient.http as triton
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
-from shared.runtime.redis_keys import VERSION
 from shared.schema.columns import Columns, to_columns
 from shared.schema.decoder import to_records
 from shared.schema.features import FEATURES
-from tests.support.processes import Api, Stack
-from tests.support.versions import publish
+from tests.support.one_model import serving
+from tests.support.processes import Api
 
 PASSENGERS: list[dict[str, object]] = [
     {
@@ -32,13 +31,8 @@ PASSENGERS: list[dict[str, object]] = [
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    stack = Stack(tmp_path_factory.mktemp("inference"))
-    version = publish(stack.models_dir)
-    stack.redis.client.set(VERSION, version)
-    started = stack.start_api()
-    started.wait_for_version(version)
-    yield started
-    stack.end()
+    with serving(tmp_path_factory.mktemp("inference")) as api:
+        yield api
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,10 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
-from shared.runtime.redis_keys import VERSION
 from tests.support import haproxy
-from tests.support.processes import LONG_SECONDS, ROOT, Api, Process, Stack, free_port, wait_for
+from tests.support.one_model import serving
+from tests.support.processes import LONG_SECONDS, ROOT, Api, Process, free_port, wait_for
 from tests.support.tls import Authority
-from tests.support.versions import publish
 
 ROOT_PATH = "/lifeboat"
 
@@ -35,13 +34,8 @@ def config(folder: Path, port: int, api: Api, certificate: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    stack = Stack(tmp_path_factory.mktemp("behind"), root_path=ROOT_PATH)
-    version = publish(stack.models_dir)
-    stack.redis.client.set(VERSION, version)
-    api = stack.start_api()
-    api.wait_for_version(version)
-    yield api
-    stack.end()
+    with serving(tmp_path_factory.mktemp("behind"), root_path=ROOT_PATH) as api:
+        yield api
 
 
 @pytest.fixture(scope="module")

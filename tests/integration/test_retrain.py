@@ -19,12 +19,11 @@ from shared.jobs.job import Stage
 from tests.support.held_runs import HeldRuns
 from tests.support.processes import (
     LONG_SECONDS,
-    ROOT,
     RUN_SECONDS,
     Api,
     Process,
     Stack,
-    clean_environment,
+    environment_of,
     free_port,
     wait_for,
 )
@@ -37,11 +36,7 @@ def _command(*arguments: str) -> list[str]:
 
 
 def _environment(**settings: str) -> dict[str, str]:
-    return (
-        clean_environment()
-        | {"PYTHONPATH": str(ROOT), "COLUMNS": "100", "PYTHONUNBUFFERED": "1"}
-        | {f"LIFEBOAT_{name.upper()}": value for name, value in settings.items()}
-    )
+    return environment_of(settings) | {"COLUMNS": "100", "PYTHONUNBUFFERED": "1"}
 
 
 def _retrain(url: str, *arguments: str, **settings: str) -> tuple[int, str]:

@@ -1,8 +1,6 @@
 """The version key against a real server, whatever somebody has put there."""
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +11,6 @@ from shared.runtime.redis_keys import VERSION
 from shared.runtime.redis_url import RedisServer as Address
 from shared.versions.version_key import VersionKey
 from tests.support.processes import RedisServer
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path / "redis")
-    yield server
-    server.end()
 
 
 @pytest.mark.parametrize("named", ["20260102-030405-abcdef", "", "nonsense", "größer"])

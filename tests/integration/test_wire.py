@@ -8,9 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.runtime.redis_keys import VERSION
-from tests.support.processes import LONG_SECONDS, Api, Stack
-from tests.support.versions import publish
+from tests.support.one_model import serving
+from tests.support.processes import LONG_SECONDS, Api
 
 ONE = b'[{"Sex": "male"}]'
 MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -19,13 +18,8 @@ MAX_BODY_BYTES = 8 * 1024 * 1024
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """One process with a model, so that a crash would show."""
-    stack = Stack(tmp_path_factory.mktemp("wire"))
-    version = publish(stack.models_dir)
-    stack.redis.client.set(VERSION, version)
-    api = stack.start_api()
-    api.wait_for_version(version)
-    yield api
-    stack.end()
+    with serving(tmp_path_factory.mktemp("wire")) as api:
+        yield api
 
 
 @contextlib.contextmanager

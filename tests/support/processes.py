@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -142,6 +142,16 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(other)}
 
 
+def variables(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return settings, by their names in `Settings`, as variables."""
+    return {f"LIFEBOAT_{name.upper()}": value for name, value in settings.items()}
+
+
+def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a command of the checkout with these settings and no others."""
+    return clean_environment() | {"PYTHONPATH": str(ROOT)} | variables(settings)
+
+
 class RedisServer:
     """The embedded server, with its data in a folder, so that it can be stopped and come back."""
 
@@ -198,7 +208,7 @@ class Stack:
         self.redis = RedisServer(folder / "redis")
         self.settings = settings
         self.environment: dict[str, str] = {}
-        """Variables that are no settings."""
+        """Variables that are not settings."""
         self._processes: list[Process] = []
         self._apis: list[Api] = []
 
@@ -223,9 +233,7 @@ class Stack:
     def start_worker(self, **settings: str) -> Process:
         name = f"worker-{len(self._processes)}"
         process = self._start(
-            [
-                *(sys.executable, "-m", "worker", "--hostname", name),
-            ],
+            [sys.executable, "-m", "worker", "--hostname", name],
             name,
             **settings,
         )
@@ -246,8 +254,8 @@ class Stack:
             **self.settings,
             **settings,
         }
-        environment = {f"LIFEBOAT_{name.upper()}": value for name, value in settings.items()}
-        process = Process(arguments, self.folder / f"{log}.log", environment | self.environment)
+        environment = variables(settings) | self.environment
+        process = Process(arguments, self.folder / f"{log}.log", environment)
         self._processes.append(process)
         return process
 
