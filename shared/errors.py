@@ -56,7 +56,7 @@ class VersionNotFound(LifeboatError):
 
 
 class VersionNotServable(LifeboatError):
-    """Raised when a version is on the volume but is damaged, unsigned or of another schema."""
+    """Raised when a version is there, but damaged, unsigned, of another schema or being removed."""
 
     status_code = 409
 

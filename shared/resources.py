@@ -12,7 +12,7 @@ from shared.runtime.redis_client import connect
 from shared.settings import Settings
 from shared.versions.storage.base import Storage
 from shared.versions.storage.local import LocalStorage
-from shared.versions.store import ModelStore
+from shared.versions.store import ModelStore, Removal, unguarded
 from shared.versions.version_key import VersionKey
 
 
@@ -43,14 +43,15 @@ def build(settings: Settings) -> Resources:
     server = settings.redis_server()
     client = connect(server)
     celery = celery_application(server)
+    version_key = VersionKey(client)
     return Resources(
         redis=client,
         celery=celery,
         jobs=JobStore(client),
         attempts=AttemptStore(client),
         queue=JobQueue(celery, client),
-        version_key=VersionKey(client),
-        models=model_store(settings),
+        version_key=version_key,
+        models=model_store(settings, removal=version_key.removal),
     )
 
 
@@ -59,9 +60,13 @@ def storage(settings: Settings) -> Storage:
     return LocalStorage(settings.models_dir)
 
 
-def model_store(settings: Settings, over: Storage | None = None) -> ModelStore:
-    """Build the store of model versions, for a program that needs no Redis.
+def model_store(
+    settings: Settings, over: Storage | None = None, removal: Removal = unguarded
+) -> ModelStore:
+    """Build the store of model versions; without `removal` for a program that removes none.
 
     `over` is another storage than that of the settings.
     """
-    return ModelStore(over or storage(settings), settings.signing_key, settings.old_signing_keys)
+    return ModelStore(
+        over or storage(settings), settings.signing_key, settings.old_signing_keys, removal
+    )

@@ -97,13 +97,14 @@ def _restore_version(
 
 
 def _choose(resources: Resources, chosen: str) -> int:
+    # Left over from a worker that was killed: no worker runs.
+    resources.version_key.forget_removals()
     try:
-        resources.models.load(chosen)
+        resources.version_key.choose(chosen, resources.models.load)
     except (VersionNotFound, VersionNotServable) as error:
         print(f"the choice stays as it is: {error}", file=sys.stderr)
         return 1
     resources.models.set_current(chosen)
-    resources.version_key.set(chosen)
     print(f"{chosen}: chosen")
     return 0
 

@@ -4,7 +4,6 @@ import importlib
 import logging
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 
 import redis
@@ -18,6 +17,7 @@ from shared.resources import Resources
 from shared.runtime import tracing
 from shared.runtime.log_context import about_job, request_id
 from shared.versions.manifest import Manifest
+from shared.versions.pruning import prune
 from worker.attempt import Attempt, worker_name
 from worker.celery_app import app, settings
 from worker.training.served import Served, look
@@ -79,7 +79,7 @@ def _run(attempt: Attempt, own: Resources) -> None:
     except RunCancelled:
         log.info("cancelled")
         if published is not None:
-            own.models.discard(published.model_version)
+            _take_back(published.model_version, own)
         attempt.cancel()
     except RunLost:
         log.warning("dropped, attempt %d no longer holds the run", attempt.number)
@@ -139,18 +139,19 @@ def _served(own: Resources) -> Served:
         return look(own.models, None)
 
 
-def _prune(own: Resources) -> None:
-    """Remove old and unwanted versions; none unless Redis says which one is served."""
-
-    def served() -> set[str]:
-        return {name for name in (own.version_key.get(), own.models.current()) if name}
-
+def _take_back(version: str, own: Resources) -> None:
+    """Remove the version of a run that was cancelled; if that fails, a later run does it."""
     try:
-        removed = own.models.prune(settings.keep_versions, served)
-        for version in own.attempts.unwanted_versions() - served():
-            with suppress(VersionNotFound):
-                own.models.discard(version)
-                removed.append(version)
+        own.models.discard(version)
+    except (VersionNotFound, OSError) as error:
+        log.warning("not removed yet: %s", error, extra={"model_version": version})
+
+
+def _prune(own: Resources) -> None:
+    """Remove old and unwanted versions, and those that a worker was removing when it was killed."""
+    try:
+        unwanted = own.attempts.unwanted_versions() | own.version_key.removals()
+        removed = prune(own.models, settings.keep_versions, unwanted)
     except (redis.RedisError, OSError) as error:
         log.warning("old model versions are kept for now: %s", error)
         return

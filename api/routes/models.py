@@ -100,8 +100,7 @@ def put_current_model(
     version_key: VersionKeyDep,
 ) -> ModelChoice:
     """Serve that version: roll back, or forward, in every API process within milliseconds."""
-    models.load(choice.model_version)
-    version_key.set(choice.model_version)
+    version_key.choose(choice.model_version, models.load)
     log.info("chosen as the version to serve", extra={"model_version": choice.model_version})
     return choice
 

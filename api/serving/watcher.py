@@ -85,8 +85,7 @@ class Watcher:
         if self._holder.version is None:
             self._serve_first(choice.stored(self._models.current(), self._models.manifests()))
         missing = choice.to_put_back(reading, self._holder.version)
-        if missing is not None:
-            self._version_key.put_back(missing)
+        if missing is not None and self._version_key.put_back(missing):
             log.info("the version key was missing; put back", extra={"model_version": missing})
 
     def _serve_first(self, versions: Iterable[str]) -> None:

@@ -12,14 +12,13 @@ import json
 import secrets
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Literal
 
 import redis
 from redis.commands.core import Script
 
 from shared.jobs.durations import BOUNDS
-from shared.runtime import redis_keys
+from shared.runtime import lua, redis_keys
 
 Step = Literal[
     "create",
@@ -60,9 +59,7 @@ class Cancellation(StrEnum):
     UNKNOWN = "unknown"
 
 
-_FOLDER = Path(__file__).parent / "scripts"
-# Read at once: a process that runs on while its checkout is replaced never mixes two releases.
-_SOURCES = {path.stem: path.read_text() for path in _FOLDER.glob("*.lua")}
+_SOURCES = lua.sources(__file__)
 
 
 class Steps:

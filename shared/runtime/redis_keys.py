@@ -7,6 +7,13 @@ for its bookkeeping. Losing any of Celery's loses no job (see `shared/jobs/watch
 VERSION = "lifeboat:version"
 """String: the name of the model version to serve. Setting it makes every API process swap."""
 
+REMOVAL_PREFIX = "lifeboat:removing:"
+"""String per version that a worker removes, for as long as that takes: it cannot be chosen."""
+
+LAST_REMOVAL = "lifeboat:last-removal"
+"""String: an id of the removal that ended last. A choice that finds another id here than before it
+looked at its version looks again."""
+
 ACTIVE_JOB = "lifeboat:active-job"
 """String: the id of the job that is queued or running. A job holds it from its creation to its end,
 so at most one run exists: it is the run lock, and makes `PUT /run-pipeline` idempotent."""
@@ -41,3 +48,7 @@ def events(job_id: str) -> str:
 
 def process(name: str) -> str:
     return PROCESS_PREFIX + name
+
+
+def removal(version: str) -> str:
+    return REMOVAL_PREFIX + version

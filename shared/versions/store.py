@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 from pydantic import SecretStr, ValidationError
 
@@ -17,7 +17,14 @@ _STAGING_PREFIX = ".staging-"
 
 _REMEDY = "restore it from a backup, or choose another version"
 
-KEEP_REJECTED_VERSIONS = 3
+Removal = Callable[[str], AbstractContextManager[bool]]
+"""Begins the removal of a version: inside the context nobody can choose it. The value says whether
+it may be removed. Raises OSError if nobody knows."""
+
+
+def unguarded(_: str) -> AbstractContextManager[bool]:
+    """Begin a removal where nobody chooses a version."""
+    return nullcontext(True)
 
 
 class ModelStore:
@@ -32,8 +39,10 @@ class ModelStore:
         storage: Storage,
         signing_key: SecretStr | None = None,
         old_signing_keys: Sequence[SecretStr] = (),
+        removal: Removal = unguarded,
     ) -> None:
         self._storage = storage
+        self._removal = removal
         self._signing_key = signing_key
         self._keys = () if signing_key is None else (signing_key, *old_signing_keys)
 
@@ -165,8 +174,8 @@ class ModelStore:
             return self.load(version)[0]
         except (VersionNotServable, OSError):
             # What is wrong with the storage may stand in the way of this, too.
-            with suppress(OSError):
-                self._delete(version)
+            with suppress(OSError, VersionNotFound):
+                self.discard(version)
             raise
 
     def set_current(self, version: str) -> None:
@@ -198,31 +207,22 @@ class ModelStore:
         self._storage.replace(f"{version}/{MANIFEST_FILE}", signed, content)
         return True
 
-    def discard(self, version: str) -> None:
-        """Remove a version.
+    def discard(self, version: str) -> bool:
+        """Remove a version, unless it is chosen; return whether it is removed.
 
         Raises:
             VersionNotFound: there is no version of that name.
-            OSError: the storage does not let go of the version.
+            OSError: the storage does not let go of the version, or nobody knows whether it is
+                chosen.
         """
-        if not self._storage.list_keys(names.checked(version)):
-            raise names.unknown(version)
-        self._delete(version)
-
-    def prune(self, keep: int, served: Callable[[], set[str]]) -> list[str]:
-        """Remove promoted versions beyond the newest `keep` and rejected ones beyond the newest
-        three, never one of those served; return the names of those removed.
-
-        `served` is asked before each, because somebody may choose the next one meanwhile.
-        """
-        kept = {"promoted": keep, "rejected": KEEP_REJECTED_VERSIONS}
-        removed = []
-        for manifest in list(self.manifests()):
-            kept[manifest.gate.outcome] -= 1
-            if kept[manifest.gate.outcome] < 0 and manifest.model_version not in served():
-                self._delete(manifest.model_version)
-                removed.append(manifest.model_version)
-        return removed
+        with self._removal(names.checked(version)) as may_be_removed:
+            if not self._storage.list_keys(version):
+                raise names.unknown(version)
+            if may_be_removed:
+                # First, so that nobody finds a version that is half gone.
+                self._storage.delete(f"{version}/{MANIFEST_FILE}")
+                self._storage.delete(version)
+        return may_be_removed
 
     # -------------------------------------------------------------------------------------------
 
@@ -248,19 +248,16 @@ class ModelStore:
             )
         return content
 
-    def _delete(self, version: str) -> None:
-        # First, so that nobody finds a version that is half gone.
-        self._storage.delete(f"{version}/{MANIFEST_FILE}")
-        self._storage.delete(version)
-
     def _remove_unfinished(self) -> None:
         """Remove what killed workers left without a manifest: only one run publishes at a time."""
         keys = self._storage.list_keys()
         folders = {folder for folder, slash, _ in (key.partition("/") for key in keys) if slash}
-        # The chosen version has lost its manifest rather than never had it.
+        # A chosen version has lost its manifest rather than never had it.
         for folder in folders - _published(keys) - {self.current()}:
-            if names.is_name(folder) or folder.startswith(_STAGING_PREFIX):
-                with suppress(OSError):
+            with suppress(OSError, VersionNotFound):
+                if names.is_name(folder):
+                    self.discard(folder)
+                elif folder.startswith(_STAGING_PREFIX):
                     self._storage.delete(folder)
 
 

@@ -1,15 +1,23 @@
 """The version key: the Redis key that names the model version to serve."""
 
+import json
 import logging
+import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import islice
 from typing import Any
 
 import redis
+from redis.commands.core import Script
 
-from shared.runtime.redis_keys import PROCESS_PREFIX, VERSION
+from shared.errors import VersionNotServable
+from shared.runtime import lua, redis_keys
+from shared.runtime.redis_keys import LAST_REMOVAL, PROCESS_PREFIX, REMOVAL_PREFIX, VERSION
+from shared.runtime.redis_outage import cause
 
 _POLL_SECONDS = 1.0
 _STOP_CHECK_SECONDS = 0.25
@@ -19,6 +27,10 @@ _LONGEST = 64
 _KEYS_AT_ONCE = 1000
 _MOST_KEYS = 10_000
 _LONGEST_KEY = 300
+_LOOKS = 20
+"""How often a choice looks at its version while versions are being removed."""
+
+_SOURCES = lua.sources(__file__)
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +48,27 @@ class Reading:
         return self.error is None
 
 
+class Choice(StrEnum):
+    """What became of the wish to set the key."""
+
+    CHOSEN = "chosen"
+    BEING_REMOVED = "being-removed"
+    # A removal has ended since the look at the version began: it may have been that version's.
+    LOOK_AGAIN = "look-again"
+    NAMED_ALREADY = "named-already"
+
+
 class VersionKey:
-    """The key, to read, set and follow. All methods but `follow` raise redis.RedisError."""
+    """The key, to read, set and follow. All methods raise redis.RedisError unless they say more.
+
+    Choosing a version and removing it exclude each other: each is one step of Redis's, which knows
+    of the other. Only a person who sets the key by hand goes past them.
+    """
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
+        self._choose = client.register_script(_SOURCES["choose"])
+        self._begin_removal = client.register_script(_SOURCES["begin_removal"])
         self._may_listen = True
         self._said = False
 
@@ -67,12 +95,91 @@ class VersionKey:
         """Return the versions that the API's processes say that they serve."""
         return {version for version in served_by_processes(self._redis).values() if version}
 
-    def set(self, version: str) -> None:
-        self._redis.set(VERSION, version)
+    def choose(self, version: str, check: Callable[[str], object]) -> None:
+        """Set the key to a version that `check` accepts, and that nobody removes.
 
-    def put_back(self, version: str) -> None:
-        """Set the key again after Redis was emptied, unless it names another version by now."""
-        self._redis.set(VERSION, version, nx=True)
+        Raises:
+            VersionNotServable: The version is being removed.
+            Exception: Whatever `check` raises.
+        """
+        for _ in range(_LOOKS):
+            last = self._last_removal()
+            check(version)
+            match self._set(version, last_removal=last):
+                case Choice.CHOSEN:
+                    return
+                case Choice.BEING_REMOVED:
+                    break
+        raise VersionNotServable(
+            f"model version {version} cannot be chosen, because old versions are being removed; "
+            "choose another from GET /models, or try again in a second"
+        )
+
+    def put_back(self, version: str) -> bool:
+        """Set the key again after Redis was emptied; return False if something speaks against it.
+
+        The key may name another version by now, or this one may be being removed.
+        """
+        return self._set(version, if_missing=True) is Choice.CHOSEN
+
+    @contextmanager
+    def removal(self, version: str) -> Iterator[bool]:
+        """Keep a version from being chosen while it is removed; yield whether it may be.
+
+        It may not if the key names it. If this process dies inside, the version cannot be chosen
+        until somebody has removed it again: `removals` names it.
+
+        Raises:
+            OSError: Redis does not answer, so nobody knows.
+        """
+        try:
+            began = self._run(self._begin_removal, version) == "begun"
+        except redis.RedisError as error:
+            raise ConnectionError(cause(error)) from error
+        try:
+            yield began
+        finally:
+            if began:
+                self._end_removal(version)
+
+    def _end_removal(self, version: str) -> None:
+        try:
+            end = self._redis.pipeline(transaction=True)
+            end.set(LAST_REMOVAL, secrets.token_hex(8))
+            end.delete(redis_keys.removal(version))
+            end.execute()
+        except redis.RedisError as error:
+            log.warning(
+                "the end of its removal is not noted: %s", error, extra={"model_version": version}
+            )
+
+    def removals(self) -> set[str]:
+        """Return the versions that are being removed, or whose removal was not ended."""
+        found = self._redis.scan_iter(f"{REMOVAL_PREFIX}*", count=_KEYS_AT_ONCE)
+        marked = (key.removeprefix(REMOVAL_PREFIX) for key in islice(found, _MOST_KEYS))
+        return {version for version in marked if len(version) <= _LONGEST}
+
+    def forget_removals(self) -> None:
+        """Let every version be chosen again, while no worker runs that could be removing one."""
+        for version in self.removals():
+            self._redis.delete(redis_keys.removal(version))
+
+    def _last_removal(self) -> str:
+        try:
+            return str(self._redis.getrange(LAST_REMOVAL, 0, _LONGEST - 1))
+        except redis.ResponseError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+            return ""
+
+    def _set(self, version: str, **how: object) -> Choice:
+        return Choice(self._run(self._choose, version, **how))
+
+    def _run(self, script: Script, version: str, **argument: object) -> Any:
+        return script(
+            keys=[VERSION, redis_keys.removal(version), LAST_REMOVAL],
+            args=[json.dumps({"version": version} | argument)],
+        )
 
     def follow(self, stop: threading.Event) -> Iterator[Reading]:
         """Yield a reading at once, one at each change of the key, and one a second besides.

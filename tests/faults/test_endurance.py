@@ -10,7 +10,7 @@ import psutil
 
 from shared.jobs.store import KEEP_JOBS, JobStore
 from shared.runtime.redis_keys import VERSION
-from shared.versions.store import KEEP_REJECTED_VERSIONS
+from shared.versions.pruning import KEEP_REJECTED_VERSIONS
 from tests.faults.conftest import Figure, Times
 from tests.support.connections import clients_of
 from tests.support.pinned import pinned_api

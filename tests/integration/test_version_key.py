@@ -1,16 +1,20 @@
 """The version key against a real server, whatever somebody has put there."""
 
 import threading
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 import redis
 
+from shared.errors import VersionNotFound, VersionNotServable
 from shared.runtime.redis_client import connect
-from shared.runtime.redis_keys import VERSION
+from shared.runtime.redis_keys import LAST_REMOVAL, VERSION, removal
 from shared.runtime.redis_url import RedisServer as Address
 from shared.versions.version_key import VersionKey
 from tests.support.processes import RedisServer
+
+NAME, OTHER = "20260102-030405-abcdef", "20260102-030405-fedcba"
 
 
 @pytest.mark.parametrize("named", ["20260102-030405-abcdef", "", "nonsense", "größer"])
@@ -33,10 +37,129 @@ def test_a_key_of_another_type_names_no_version_and_can_be_set(server: RedisServ
     assert key.get() is None
     server.client.lpush(VERSION, "garbage")
     assert key.get() == "a list, and not a name"
-    key.put_back("20260102-030405-abcdef")
+    assert not key.put_back(NAME)
     assert key.get() == "a list, and not a name"
-    key.set("20260102-030405-abcdef")
-    assert key.get() == "20260102-030405-abcdef"
+    key.choose(NAME, str)
+    assert key.get() == NAME
+
+
+def test_a_missing_key_is_put_back_and_another_choice_stays(server: RedisServer) -> None:
+    key = VersionKey(server.client)
+    assert key.put_back(NAME)
+    assert not key.put_back(OTHER)
+    assert key.get() == NAME
+
+
+def test_what_is_chosen_cannot_be_removed(server: RedisServer) -> None:
+    key = VersionKey(server.client)
+    key.choose(NAME, str)
+    with key.removal(NAME) as may_be_removed:
+        assert not may_be_removed
+    assert key.removals() == set()
+
+
+def test_what_is_being_removed_can_be_neither_chosen_nor_put_back(server: RedisServer) -> None:
+    key = VersionKey(server.client)
+    with key.removal(NAME) as may_be_removed:
+        assert may_be_removed and key.removals() == {NAME}
+        with pytest.raises(VersionNotServable, match=f"{NAME} cannot be chosen"):
+            key.choose(NAME, str)
+        assert not key.put_back(NAME)
+        key.choose(OTHER, str)
+    assert key.removals() == set()
+    key.choose(NAME, str)
+
+
+def test_a_version_that_is_removed_after_it_was_found_sound_is_looked_at_again(
+    server: RedisServer,
+) -> None:
+    """The removal, from its beginning to its end, falls between look and choice."""
+    key, volume = VersionKey(server.client), {NAME, OTHER}
+
+    def find_then_remove(version: str) -> None:
+        if version not in volume:
+            raise VersionNotFound(version)
+        with key.removal(version) as may_be_removed:
+            assert may_be_removed
+            volume.remove(version)
+
+    with pytest.raises(VersionNotFound):
+        key.choose(NAME, find_then_remove)
+    assert key.get() is None
+
+
+def test_a_version_that_is_found_sound_while_it_is_removed_is_looked_at_again(
+    server: RedisServer,
+) -> None:
+    """The look falls into the removal, before its files go, and the choice behind its end."""
+    key, looks, removing = VersionKey(server.client), [NAME], ExitStack()
+    assert removing.enter_context(key.removal(NAME))
+
+    def find_in_the_midst(version: str) -> None:
+        if not looks:
+            raise VersionNotFound(version)
+        looks.pop()
+        removing.close()
+
+    with pytest.raises(VersionNotFound):
+        key.choose(NAME, find_in_the_midst)
+    assert key.get() is None
+
+
+def test_a_choice_gives_up_while_removals_go_on_and_on(server: RedisServer) -> None:
+    key = VersionKey(server.client)
+
+    def remove_another(_: str) -> None:
+        with key.removal(OTHER):
+            pass
+
+    with pytest.raises(VersionNotServable, match="try again in a second"):
+        key.choose(NAME, remove_another)
+
+
+def test_a_removal_whose_process_died_keeps_others_from_choosing_until_it_is_forgotten(
+    server: RedisServer,
+) -> None:
+    key = VersionKey(server.client)
+    dead = key.removal(NAME)
+    dead.__enter__()
+    with pytest.raises(VersionNotServable):
+        key.choose(NAME, str)
+    key.forget_removals()
+    key.choose(NAME, str)
+
+
+def test_a_key_set_by_hand_wins_over_a_removal_that_was_not_ended(server: RedisServer) -> None:
+    key = VersionKey(server.client)
+    dead = key.removal(NAME)
+    dead.__enter__()
+    server.client.set(VERSION, NAME)
+    with key.removal(NAME) as may_be_removed:
+        assert not may_be_removed
+    assert key.removals() == set()
+
+
+def test_garbage_in_the_keys_of_removals_stops_neither_choice_nor_removal(
+    server: RedisServer,
+) -> None:
+    key = VersionKey(server.client)
+    server.client.lpush(LAST_REMOVAL, "garbage")
+    server.client.set(removal("x" * 1000), "garbage")
+    key.choose(NAME, str)
+    with key.removal(OTHER) as may_be_removed:
+        assert may_be_removed
+    server.client.set(LAST_REMOVAL, "x" * 1000)
+    key.choose(OTHER, str)
+    assert key.removals() == set()
+
+
+def test_without_redis_nobody_knows_what_may_be_removed(server: RedisServer) -> None:
+    key = VersionKey(server.client)
+    with key.removal(NAME):
+        server.stop()
+    # Its end is noted by nobody, and the removal itself went well.
+    with pytest.raises(OSError, match="Redis"), key.removal(NAME):
+        pytest.fail("the removal began")
 
 
 def test_who_may_not_hear_of_changes_looks_for_them(

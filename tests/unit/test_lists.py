@@ -13,10 +13,11 @@ from shared.jobs.job import JobStatus, Stage
 from shared.jobs.steps import Cancellation, Hold, Step
 from shared.settings import Settings
 from shared.versions.manifest import Plot
+from shared.versions.version_key import Choice
 from tests.support.processes import ROOT
 from tests.support.tree import documents, modules
 
-ENUMS: list[type[StrEnum]] = [JobStatus, Stage, Plot, Hold, Cancellation, Cap]
+ENUMS: list[type[StrEnum]] = [JobStatus, Stage, Plot, Hold, Cancellation, Choice, Cap]
 VALUES: dict[str, set[str]] = {
     **{enum.__name__: {*enum} for enum in ENUMS},
     "outcomes of jobs": {*OUTCOMES},

@@ -1,6 +1,7 @@
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -66,6 +67,7 @@ class FakeAttempts:
 class FakeKey:
     def __init__(self) -> None:
         self.version: str | None | Exception = None
+        self.begun: set[str] = set()
 
     def get(self) -> str | None:
         if isinstance(self.version, Exception):
@@ -74,6 +76,17 @@ class FakeKey:
 
     def served(self) -> set[str]:
         return set()
+
+    def removals(self) -> set[str]:
+        return self.begun
+
+    @contextmanager
+    def removal(self, version: str) -> Iterator[bool]:
+        try:
+            may_be_removed = self.get() != version
+        except redis.RedisError as error:
+            raise ConnectionError from error
+        yield may_be_removed
 
 
 class World:
@@ -88,6 +101,7 @@ class World:
             resources.build(settings),
             attempts=cast(AttemptStore, self.jobs),
             version_key=cast(VersionKey, self.key),
+            models=resources.model_store(settings, removal=self.key.removal),
         )
         patch.setattr(tasks, "_resources", lambda: own)
 
@@ -281,6 +295,22 @@ def test_after_a_run_unwanted_versions_go_but_not_the_served_and_the_chosen_ones
     world.jobs.unwanted = {*OLD, "20250109-000000-aaaaaa"}
     world.train(publishes(world.models_dir))
     assert world.versions() == {OLD[0], OLD[1], VERSION}
+
+
+def test_a_removal_that_a_killed_worker_began_is_ended_after_the_next_run(world: World) -> None:
+    for version in OLD:
+        write_manifest(world.models_dir, version, "rejected")
+    world.key.begun = {OLD[2], "20250109-000000-aaaaaa", "nonsense"}
+    world.train(publishes(world.models_dir))
+    assert world.versions() == {*OLD[:2], VERSION}
+
+
+def test_a_cancelled_version_that_cannot_be_taken_back_is_left_to_a_later_run(world: World) -> None:
+    world.jobs.answer = Hold.CANCEL_ASKED
+    world.key.version = AWAY
+    world.train(publishes(world.models_dir))
+    assert world.jobs.ends == [(JobStatus.CANCELLED, "")]
+    assert world.versions() == {VERSION}
 
 
 def test_nothing_is_removed_while_redis_does_not_say_what_is_served(world: World) -> None:

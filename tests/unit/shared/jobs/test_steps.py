@@ -8,8 +8,9 @@ import pytest
 from shared.jobs import steps
 from shared.jobs.job import JobStatus
 from shared.jobs.steps import Cancellation, Hold, Step
+from shared.runtime import lua
 
-SCRIPTS = {path.stem: path.read_text() for path in steps._FOLDER.iterdir()}
+SCRIPTS = lua.sources(steps.__file__)
 
 
 def _words(pattern: str) -> set[str]:

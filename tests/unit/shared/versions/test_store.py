@@ -8,7 +8,7 @@ from shared.versions.manifest import MANIFEST_FILE, ONNX_FILE, VERSION_PATTERN
 from shared.versions.storage.base import Storage
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
-from tests.support.manifests import VERSION, write_manifest
+from tests.support.manifests import write_manifest
 from tests.support.stored import contents, put
 from tests.support.versions import publish
 
@@ -39,64 +39,6 @@ def test_a_volume_that_is_not_there_yet_has_no_versions(model_store: ModelStore)
 
 # --- removing ------------------------------------------------------------------------------------
 
-PROMOTED = [f"2026010{day}-000000-aaaaaa" for day in range(1, 7)]
-REJECTED = [f"2026010{day}-000000-bbbbbb" for day in range(1, 7)]
-
-
-@pytest.fixture
-def twelve_versions(storage: Storage) -> None:
-    """Six promoted and six rejected ones, oldest first."""
-    for name in PROMOTED:
-        write_manifest(storage, name)
-    for name in REJECTED:
-        write_manifest(storage, name, "rejected")
-
-
-@pytest.mark.usefixtures("twelve_versions")
-@pytest.mark.parametrize("keep", [1, 2, 6, 10])
-def test_the_newest_promoted_versions_are_kept_and_three_rejected_ones(
-    storage: Storage, model_store: ModelStore, keep: int
-) -> None:
-    removed = model_store.prune(keep, set)
-    assert contents(storage) == sorted(PROMOTED[-keep:] + REJECTED[-3:])
-    assert sorted(removed) == sorted(PROMOTED[:-keep] + REJECTED[:3])
-
-
-@pytest.mark.usefixtures("twelve_versions")
-def test_a_served_version_is_never_removed_however_old(
-    storage: Storage, model_store: ModelStore
-) -> None:
-    served = {PROMOTED[0], REJECTED[0]}
-    model_store.prune(1, lambda: served)
-    assert set(contents(storage)) == served | {PROMOTED[-1]} | set(REJECTED[-3:])
-    assert model_store.prune(1, lambda: served) == []
-
-
-def test_a_version_chosen_while_others_are_removed_stays(
-    storage: Storage, model_store: ModelStore
-) -> None:
-    names = [write_manifest(storage, f"2026010{day}-000000-aaaaaa") for day in range(1, 5)]
-    asked = 0
-
-    def served() -> set[str]:
-        nonlocal asked
-        asked += 1
-        # The oldest is chosen when the first has just been removed.
-        return set() if asked == 1 else {names[0]}
-
-    assert model_store.prune(1, served) == [names[2], names[1]]
-    assert contents(storage) == [names[0], names[3]]
-
-
-def test_removing_leaves_alone_what_is_no_sound_version(
-    storage: Storage, model_store: ModelStore
-) -> None:
-    write_manifest(storage, VERSION)
-    put(storage, "notes/more.txt", b"")
-    model_store.set_current(VERSION)
-    model_store.prune(1, set)
-    assert contents(storage) == [VERSION, "current.json", "notes"]
-
 
 def test_a_discarded_version_is_gone_whole(storage: Storage, model_store: ModelStore) -> None:
     version = publish(storage)
@@ -120,19 +62,6 @@ def test_a_version_loses_its_manifest_before_its_files(
     monkeypatch.setattr(storage, "delete", note)
     model_store.discard(version)
     assert deleted == [f"{version}/{MANIFEST_FILE}", version]
-
-
-def test_a_version_that_another_worker_removes_first_is_no_error(
-    storage: Storage, model_store: ModelStore
-) -> None:
-    names = [write_manifest(storage, f"2026010{day}-000000-aaaaaa") for day in range(1, 4)]
-
-    def served() -> set[str]:
-        storage.delete(names[0])
-        return set()
-
-    assert model_store.prune(1, served) == [names[1], names[0]]
-    assert contents(storage) == [names[2]]
 
 
 def test_a_copied_volume_serves_what_it_served(models_dir: Path, tmp_path: Path) -> None:
