@@ -77,7 +77,7 @@ class Outage:
         """Note that a call failed; say so unless it was said."""
         found = cause(error)
         self.failures += 1
-        if found != self.cause:
+        if self.cause is None or _advice(found) != _advice(self.cause):
             self._log.warning("%s; %s", found, self._meanwhile)
         self.cause = found
 
@@ -86,6 +86,15 @@ class Outage:
         if self.cause is not None:
             self._log.info("Redis answers again")
         self.cause, self.failures = None, 0
+
+
+def _advice(found: str) -> str:
+    """Return a cause without what Redis said, if that can differ: a script says the same longer.
+
+    Which right is missing is a cause of its own.
+    """
+    known = (advice for word, advice in _ADVICE.items() if word != "NOPERM")
+    return next((advice for advice in known if found.startswith(advice)), found)
 
 
 def _origin(error: BaseException) -> BaseException:

@@ -78,7 +78,8 @@ def test_each_cause_is_said_once_and_the_end_once(caplog: pytest.LogCaptureFixtu
     for _ in range(3):
         outage.note(redis.ConnectionError("refused"))
     outage.note(answered("READONLY You can't write."))
-    assert outage.failures == 4 and outage.cause is not None
+    outage.note(answered("READONLY You can't write. script: 1a2b, on @user_script:2."))
+    assert outage.failures == 5 and outage.cause is not None
     outage.end()
     outage.end()
     assert [record.message.partition(" (")[0] for record in caplog.records] == [
@@ -89,3 +90,10 @@ def test_each_cause_is_said_once_and_the_end_once(caplog: pytest.LogCaptureFixtu
     ]
     assert caplog.records[0].message.endswith("; waiting")
     assert not outage.failures
+
+
+def test_each_missing_right_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    outage = Outage(logging.getLogger("a test"), "waiting")
+    for command in ("xadd", "xadd", "hget"):
+        outage.note(answered(f"NOPERM User u has no permissions to run the '{command}' command"))
+    assert len(caplog.records) == 2
