@@ -24,7 +24,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 class Feature(BaseModel):
     """One field of a record, and one input tensor of the model."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: str
     kind: Literal["number", "category"]
@@ -36,6 +36,7 @@ class Feature(BaseModel):
     above: float | None = Field(None, exclude_if=lambda bound: bound is None)
     below: float | None = Field(None, exclude_if=lambda bound: bound is None)
     categories: tuple[str, ...] = ()
+    description: str = Field("", exclude_if=lambda text: not text)
 
     @property
     def expected(self) -> str:
