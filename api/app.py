@@ -17,7 +17,8 @@ from api.http.fast_path import FastPath
 from api.http.intake import Intake
 from api.http.key import ApiKeyRequired, KeyCheck
 from api.http.stopping import stop_flag
-from api.routes import docs, health, jobs, models, page, predict, processes
+from api.openapi import OpenApi
+from api.routes import docs, health, jobs, models, openapi, page, predict, processes
 from api.schemas.documented import KEY_NEEDED, KEY_NEEDED_V2, Responses
 from api.serving.batcher import Batcher
 from api.serving.replicas import Replicas
@@ -44,6 +45,7 @@ _ROUTERS: list[tuple[APIRouter, Responses | None]] = [
     (processes.router, KEY_NEEDED),
     (health.router, None),
     (page.router, None),
+    (openapi.router, None),
     (docs.router, None),
 ]
 """Each router, and how it refuses if everything needs the key; None if it stays open."""
@@ -74,6 +76,8 @@ def create_app(settings: Settings, lifespan: Lifespan[FastAPI] | None = None) ->
         # FastAPI's pages load their scripts from another host; ours is in api/routes/docs.py.
         docs_url=None,
         redoc_url=None,
+        # The served version has a part in the document: see `api/routes/openapi.py`.
+        openapi_url=None,
         servers=[{"url": settings.root_path}] if settings.root_path else None,
     )
     everything = settings.api_key_for == "everything"
@@ -95,13 +99,14 @@ def create_app(settings: Settings, lifespan: Lifespan[FastAPI] | None = None) ->
 
 def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+    async def lifespan(api: FastAPI) -> AsyncIterator[State]:
         tracing.start("lifeboat-api")
         process_files.tidy()
         own = resources.build(settings)
         holder = ServedModelHolder()
         replicas = Replicas(own.redis)
-        watcher = Watcher(own.version_key, own.models, holder, replicas)
+        document = OpenApi(api)
+        watcher = Watcher(own.version_key, own.models, holder, replicas, document.of)
         job_watch = JobWatch(own.jobs, own.queue)
         background = Background(watcher.watch, job_watch.watch, metrics.PREDICTED.keep_flushing)
         background.start()
@@ -117,6 +122,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                 gc.freeze()
                 yield State(
                     settings=settings,
+                    openapi=document.routes,
                     holder=holder,
                     watcher=watcher,
                     models=own.models,
@@ -124,7 +130,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                     jobs=own.jobs,
                     queue=own.queue,
                     replicas=replicas,
-                    batcher=Batcher(holder),
+                    batcher=Batcher(),
                     predict_limiter=CapacityLimiter(limits.PREDICT_THREADS),
                     metrics_limiter=CapacityLimiter(limits.METRICS_THREADS),
                     stream_limiter=CapacityLimiter(limits.STREAM_THREADS),

@@ -1,7 +1,7 @@
 """What a handler may ask for, as `Annotated` aliases; the lifespan in `app.py` makes it."""
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, TypedDict
 
 import redis
@@ -24,6 +24,8 @@ class State(TypedDict):
     """What lives as long as the process. Starlette puts it into `request.state`."""
 
     settings: Settings
+    openapi: Callable[[], bytes]
+    """Returns the OpenAPI document while there is no model."""
     holder: ServedModelHolder
     watcher: Watcher
     models: ModelStore

@@ -114,6 +114,7 @@ def _versions(models: ModelStore) -> list[ModelVersion]:
             outcome=manifest.gate.outcome,
             reason=manifest.gate.reason,
             metrics=manifest.metrics,
+            metric=manifest.metric,
             data=manifest.data,
             plots=manifest.plots,
         )

@@ -27,10 +27,13 @@ class Predictions(Answer):
         model_version="20261124-003726-e5f42c",
     )
 
-    predictions: list[Literal[0, 1]]
-    """The more probable label of each record."""
-    probabilities: list[float]
-    """Probability of label 1, 0 to 1."""
+    predictions: list[bool | int | str | float]
+    """The more probable label of each record; of a regression, a number."""
+    probabilities: list[float] | list[list[float]] | None = None
+    """Of two labels, the probability of the positive one; of more, those of each, in the order of
+    `classes`."""
+    classes: list[bool | int | str] | None = None
+    """Every label, in the order of the probabilities; not if the labels are 0 and 1."""
     model_version: str
 
 
@@ -59,6 +62,8 @@ class ModelVersion(Answer):
     """What the promotion gate decided. A rejected version can be served by choosing it."""
     reason: str
     metrics: Metrics
+    metric: str
+    """The name of the metric that the gate compares."""
     data: TrainingData
     plots: list[Plot]
     """The plots that `GET /models/{model_version}/plots/{plot}` returns."""

@@ -40,7 +40,7 @@ class ModelMetadata(Answer):
 
 
 class OutputTensor(TensorMetadata):
-    data: list[int] | list[float] | None = None
+    data: list[bool] | list[int] | list[float] | list[str] | None = None
     parameters: dict[str, int] | None = None
     """`binary_data_size`, if the data follows the JSON."""
 

@@ -7,34 +7,29 @@ import msgspec
 
 from api import limits
 from api.serving.predictor import Predicted, predict
-from api.serving.served_model import ServedModelHolder, served_model
-from shared.schema.columns import to_columns
+from api.serving.served_model import ServedModel
 
 
 class Batcher:
     """Joins the records of all requests that one turn of the event loop has read into one call.
 
     A call of the model costs many times what one more row costs. No request waits for a batch to
-    fill: the batch is predicted in the next turn of the loop. All rows of a batch get the same
-    model, so a swap falls between two batches. A batcher belongs to one event loop, and is not safe
-    for threads.
+    fill: the batch is predicted in the next turn of the loop. A batch has the records of one
+    version, which decoded them and predicts them; at a swap a new one begins. A batcher belongs to
+    one event loop, and is not safe for threads.
     """
 
-    def __init__(self, holder: ServedModelHolder) -> None:
-        self._holder = holder
+    def __init__(self) -> None:
+        self._served: ServedModel | None = None
         self._records: list[msgspec.Struct] = []
         self._waiting: list[tuple[int, asyncio.Future[Predicted]]] = []
 
-    async def predict(self, records: Sequence[msgspec.Struct]) -> Predicted:
-        """Predict for `records`, together with those of other requests.
-
-        Raises:
-            NoModelYet: The process serves no model yet.
-        """
-        # Here, because an exception that a future hands over keeps its requests, in a reference
-        # cycle. A process that serves a model always serves one.
-        served_model(self._holder)
+    async def predict(self, records: Sequence[msgspec.Struct], served: ServedModel) -> Predicted:
+        """Predict for records that `served` has decoded, together with those of other requests."""
         loop = asyncio.get_running_loop()
+        if self._waiting and served is not self._served:
+            self._flush()
+        self._served = served
         if not self._waiting:
             loop.call_soon(self._flush)
         future: asyncio.Future[Predicted] = loop.create_future()
@@ -45,12 +40,14 @@ class Batcher:
         return await future
 
     def _flush(self) -> None:
-        records, waiting = self._records, self._waiting
+        records, waiting, served = self._records, self._waiting, self._served
         if not waiting:
             return
-        self._records, self._waiting = [], []
+        assert served is not None
+        # Forgotten, so that a version that was swapped out does not stay in memory.
+        self._records, self._waiting, self._served = [], [], None
         try:
-            batch = predict(to_columns(records), served_model(self._holder))
+            batch = predict(served.to_columns(records), served)
         # Every waiting request must get the error, whatever it is.
         except Exception as error:
             for _, future in waiting:
@@ -62,7 +59,4 @@ class Batcher:
             start, end = end, end + rows
             # The future of a client that left is cancelled.
             if not future.done():
-                share = slice(start, end)
-                future.set_result(
-                    Predicted(batch.version, batch.labels[share], batch.probabilities[share])
-                )
+                future.set_result(batch if rows == len(records) else batch.part(start, end))

@@ -1,71 +1,81 @@
-"""Predictions: from the body of a request to the body of its answer."""
+"""What a served model answers to the records of one request, and the answer's body."""
 
 from dataclasses import dataclass
+from typing import Any
 
-import msgspec
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
-from api import limits
-from api.serving.pieces import pieces
 from api.serving.served_model import ServedModel
 from api.telemetry import metrics
-from shared.errors import TooManyRows
 from shared.schema.columns import Columns
-from shared.schema.decoder import decode
+from shared.schema.schema import Kind
+from shared.versions.onnx_model import Answer
 
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
     """The answers of one model to the records of one request, in the same order."""
 
-    version: str
-    labels: NDArray[np.int64]
-    """The more probable label of each record, of shape (rows,)."""
-    probabilities: NDArray[np.float32]
-    """The probability of label 1, of shape (rows,)."""
+    served: ServedModel
+    answer: Answer
+
+    @property
+    def version(self) -> str:
+        return self.served.version
+
+    @property
+    def labels(self) -> Any:
+        """Return the labels of a classification: an int64 array if they are 0 and 1, or a list."""
+        assert self.answer.codes is not None
+        schema = self.served.schema
+        if schema.is_plain_binary:
+            return self.answer.codes
+        classes = schema.classes
+        return [classes[code] for code in self.answer.codes.tolist()]
+
+    @property
+    def probabilities(self) -> Any:
+        """Return those of the positive label (float32, (rows,)), or of each class ((rows, k))."""
+        assert self.answer.probabilities is not None
+        schema = self.served.schema
+        if schema.kind is Kind.BINARY:
+            return np.ascontiguousarray(self.answer.probabilities[:, schema.positive_index])
+        return self.answer.probabilities
+
+    @property
+    def label(self) -> Any:
+        """Return the labels, under the name of their tensor."""
+        return self.labels
+
+    @property
+    def prediction(self) -> Any:
+        """Return the numbers of a regression: float32 of shape (rows,)."""
+        return self.answer.values
+
+    def part(self, start: int, end: int) -> "Predicted":
+        """Return the answers to some of the rows."""
+        codes, chances = self.answer.codes, self.answer.probabilities
+        if codes is None or chances is None:
+            assert self.answer.values is not None
+            return Predicted(self.served, Answer(values=self.answer.values[start:end]))
+        return Predicted(self.served, Answer(codes[start:end], chances[start:end]))
 
     def json(self) -> bytes:
         """Return the body of the answer."""
-        answer = {
-            "predictions": self.labels,
-            "probabilities": self.probabilities,
-            "model_version": self.version,
-        }
+        schema = self.served.schema
+        if schema.kind is Kind.REGRESSION:
+            answer: dict[str, Any] = {"predictions": self.answer.values}
+        else:
+            answer = {"predictions": self.labels, "probabilities": self.probabilities}
+            if not schema.is_plain_binary:
+                answer["classes"] = schema.classes
+        answer["model_version"] = self.version
         return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def predict(columns: Columns, served: ServedModel) -> Predicted:
     """Predict for checked columns. Does no I/O."""
-    labels, probabilities = served.model.predict(columns)
-    metrics.PREDICTED.note(labels, probabilities)
-    return Predicted(served.version, labels, probabilities)
-
-
-def records(body: bytes, max_rows: int) -> list[msgspec.Struct]:
-    """Decode and check a JSON list of records, piece by piece.
-
-    Raises:
-        TooManyRows: The list has more than `max_rows` records. What follows has not been decoded.
-        REFUSED: The decoder does not accept the body.
-    """
-    if len(body) <= limits.PIECE_BYTES:
-        found = decode(body)
-        if len(found) > max_rows:
-            raise too_many_rows(max_rows)
-        return found
-    found = []
-    for piece in pieces(body):
-        found += decode(piece.text)
-        if len(found) > max_rows:
-            raise too_many_rows(max_rows)
-    return found
-
-
-def too_many_rows(max_rows: int, rows: int | None = None) -> TooManyRows:
-    """Return the error for a request of `rows` rows, or of more than were counted."""
-    return TooManyRows(
-        f"expected at most {max_rows} rows in a request, got {rows or 'more'}; send them in "
-        "several requests, or raise LIFEBOAT_MAX_ROWS"
-    )
+    answer = served.model.predict(columns)
+    metrics.PREDICTED.note(served.schema, answer)
+    return Predicted(served, answer)

@@ -11,7 +11,7 @@ import redis
 
 from api.serving import choice
 from api.serving.replicas import Replicas
-from api.serving.served_model import ServedModel, ServedModelHolder
+from api.serving.served_model import Describe, ServedModelHolder, compiled
 from api.telemetry import metrics, process_files
 from shared.errors import VersionNotFound, VersionNotServable
 from shared.runtime.redis_outage import Outage, public_cause
@@ -33,7 +33,10 @@ class Watcher:
         models: ModelStore,
         holder: ServedModelHolder,
         replicas: Replicas,
+        describe: Describe,
     ) -> None:
+        """`describe` makes the OpenAPI document of a version."""
+        self._describe = describe
         self._version_key = version_key
         self._models = models
         self._holder = holder
@@ -108,7 +111,7 @@ class Watcher:
                 metrics.SWAP_FAILURES.inc()
             self._refused_at[version] = now
             return False
-        self._holder.current = ServedModel(version, model)
+        self._holder.current = compiled(version, manifest.record_schema, model, self._describe)
         metrics.SWAPS.inc()
         metrics.SWAP_SECONDS.observe(time.monotonic() - now)
         metrics.MODEL_CREATED.set(manifest.created_at.timestamp())

@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from contextlib import suppress
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from prometheus_client import Counter, Histogram
 
 from api import limits
+from shared.schema.schema import Kind, Schema
+from shared.versions.onnx_model import Answer
 
 
 class BulkHistogram(Histogram):
@@ -34,34 +37,45 @@ class PredictionCounts:
         self._rows = rows
         self._by_label = by_label
         self._probabilities = probabilities
-        self._waiting: deque[tuple[NDArray[np.int64], NDArray[np.float32]]] = deque()
+        self._waiting: deque[tuple[Schema, Answer]] = deque()
 
-    def note(self, labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> None:
-        """Note one call of the model: labels 0 and 1, and probabilities of 1, of shape (rows,).
-
-        Any thread may call it. The arrays must not be changed afterwards.
-        """
-        self._waiting.append((labels, probabilities))
-        if len(labels) > limits.COUNTED_ROWS:
+    def note(self, schema: Schema, answer: Answer) -> None:
+        """Note one call of a model; the arrays must not change afterwards. For any thread."""
+        self._waiting.append((schema, answer))
+        if len(_first(answer)) > limits.COUNTED_ROWS:
             self.flush()
 
     def flush(self) -> None:
         """Count in the metrics what was noted until now. Any thread may call it."""
-        taken = []
+        taken: list[tuple[Schema, Answer]] = []
         # One by one, because other threads append and flush meanwhile.
         with suppress(IndexError):
             while True:
                 taken.append(self._waiting.popleft())
-        if not taken:
+        for schema, answers in groupby(taken, lambda noted: noted[0]):
+            self._count(schema, [answer for _, answer in answers])
+
+    def _count(self, schema: Schema, answers: list[Answer]) -> None:
+        self._rows.inc(sum(len(_first(answer)) for answer in answers))
+        codes = [answer.codes for answer in answers if answer.codes is not None]
+        chances = [answer.probabilities for answer in answers if answer.probabilities is not None]
+        if not codes:
             return
-        rows = sum(len(labels) for labels, _ in taken)
-        ones = sum(int(np.count_nonzero(labels)) for labels, _ in taken)
-        self._rows.inc(rows)
-        self._by_label.labels("0").inc(rows - ones)
-        self._by_label.labels("1").inc(ones)
-        self._probabilities.observe_all(np.concatenate([values for _, values in taken]))
+        counts = np.bincount(np.concatenate(codes), minlength=len(schema.classes))
+        for label, count in zip(schema.classes, counts.tolist(), strict=True):
+            if count:
+                self._by_label.labels(str(label)).inc(count)
+        if schema.kind is Kind.BINARY:
+            place = schema.positive_index
+            self._probabilities.observe_all(np.concatenate([each[:, place] for each in chances]))
 
     def keep_flushing(self, stop: threading.Event) -> None:
         """Flush until `stop` is set: a duty, because any process may be asked for the metrics."""
         while not stop.wait(limits.COUNT_SECONDS):
             self.flush()
+
+
+def _first(answer: Answer) -> NDArray[Any]:
+    found = answer.values if answer.codes is None else answer.codes
+    assert found is not None
+    return found

@@ -1,44 +1,70 @@
 """The messages of the Open Inference Protocol v2: inference requests and their answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import numpy as np
 import orjson
 from numpy.typing import NDArray
 
 from api import limits
-from api.serving.predictor import Predicted, too_many_rows
+from api.serving.bodies import too_many_rows
+from api.serving.predictor import Predicted
+from api.serving.served_model import ServedModel
+from api.serving.tensors import DATATYPES, Reader, Tensor, bad, encoded
 from api.v2.outline import Cut, outlined
-from api.v2.tensors import DATATYPES, Reader, Tensor, bad
 from shared.errors import BadTensors
 from shared.schema.columns import Columns, missing_column
 from shared.schema.decoder import REFUSED
-from shared.schema.features import FEATURES
-from shared.schema.passenger import EXAMPLES
+from shared.schema.schema import Kind, Schema
 
 MODEL_NAME = "lifeboat"
 HEADER_LENGTH = "inference-header-content-length"
 """The HTTP header of the binary tensor data extension: the length of the JSON before the data."""
 
-INPUTS: list[dict[str, Any]] = [
-    {"name": f.name, "datatype": "FP32" if f.kind == "number" else "BYTES", "shape": [-1, 1]}
-    for f in FEATURES
-]
-OUTPUTS: list[dict[str, Any]] = [
-    {"name": "label", "datatype": "INT64", "shape": [-1]},
-    {"name": "probabilities", "datatype": "FP32", "shape": [-1]},
-]
+_OUTPUT_TYPES = {bool: "BOOL", int: "INT64", str: "BYTES"}
 
-EXAMPLE = {
-    "inputs": [
-        tensor | {"shape": [len(EXAMPLES), 1], "data": [e.get(tensor["name"]) for e in EXAMPLES]}
-        for tensor in INPUTS
-        if any(tensor["name"] in example for example in EXAMPLES)
+
+def inputs(schema: Schema) -> list[dict[str, Any]]:
+    """Return the tensors that are read, as the protocol describes them."""
+    return [
+        {
+            "name": feature.name,
+            "datatype": "FP32" if feature.kind == "number" else "BYTES",
+            "shape": [-1, 1],
+        }
+        for feature in schema.features
     ]
-}
-"""An inference request for the API's documentation."""
+
+
+def outputs(schema: Schema) -> list[dict[str, Any]]:
+    """Return the tensors that are answered, as the protocol describes them."""
+    if schema.kind is Kind.REGRESSION:
+        return [{"name": "prediction", "datatype": "FP32", "shape": [-1]}]
+    label = _OUTPUT_TYPES[type(schema.classes[0])]
+    columns = [] if schema.kind is Kind.BINARY else [len(schema.classes)]
+    return [
+        {"name": "label", "datatype": label, "shape": [-1]},
+        {"name": "probabilities", "datatype": "FP32", "shape": [-1, *columns]},
+    ]
+
+
+def example(schema: Schema) -> dict[str, Any]:
+    """Return an inference request for the API's documentation."""
+    records = schema.examples
+    return {
+        "inputs": [
+            tensor
+            | {
+                "shape": [len(records), 1],
+                "data": [record.get(tensor["name"]) for record in records],
+            }
+            for tensor in inputs(schema)
+            if any(tensor["name"] in record for record in records)
+        ]
+    }
 
 
 # null is absent, as MLServer's client writes what it leaves out. Parameters that are not named here
@@ -90,14 +116,8 @@ class Question:
     id: str
 
 
-READERS = {feature.name: Reader(feature) for feature in FEATURES}
-
-
 def opened(
-    body: bytes,
-    header_length: str | None,
-    max_rows: int,
-    readers: Mapping[str, Reader] = READERS,
+    body: bytes, header_length: str | None, max_rows: int, readers: Mapping[str, Reader]
 ) -> Message:
     """Read a request's body, with the value of its `HEADER_LENGTH`, up to the tensors' data.
 
@@ -115,7 +135,7 @@ def opened(
     return Message(request, cut, memoryview(body)[length:])
 
 
-def read(message: Message, max_rows: int, readers: Mapping[str, Reader] = READERS) -> Question:
+def read(message: Message, max_rows: int, served: ServedModel) -> Question:
     """Read the tensors of a request into columns.
 
     A missing number is NaN, or null in JSON; a missing category is "", or null in JSON. A tensor
@@ -125,6 +145,7 @@ def read(message: Message, max_rows: int, readers: Mapping[str, Reader] = READER
         BadTensors: a tensor is wrong; the message names the tensor, the row and the reason.
         TooManyRows: a tensor has, or claims to have, more than `max_rows`.
     """
+    readers = served.readers
     binary = message.binary
     cut = {**message.cut}
     columns: dict[str, NDArray[Any]] = {}
@@ -150,37 +171,47 @@ def read(message: Message, max_rows: int, readers: Mapping[str, Reader] = READER
             f"got {len(binary)} more bytes; check each binary_data_size"
         )
     request = message.request
-    return Question(_complete(columns, readers), _wanted(request), request.id or "")
+    wanted = _wanted(request, [output["name"] for output in outputs(served.schema)])
+    return Question(_complete(columns, readers), wanted, request.id or "")
 
 
 def written(predicted: Predicted, question: Question) -> tuple[bytes, int | None]:
     """Return the answer's body, and the length of its JSON if binary data follows it."""
-    tensors: dict[str, NDArray[Any]] = {
-        "label": predicted.labels,
-        "probabilities": predicted.probabilities,
-    }
-    outputs: list[dict[str, Any]] = []
+    schema = predicted.served.schema
+    found: list[dict[str, Any]] = []
     binary: list[bytes] = []
-    for output in OUTPUTS:
+    for output in outputs(schema):
         name = output["name"]
         if name not in question.outputs:
             continue
-        values = tensors[name]
-        described = output | {"shape": list(values.shape)}
+        values = getattr(predicted, name)
+        described = output | {"shape": list(np.shape(values))}
         if question.outputs[name]:
-            binary.append(values.tobytes())
+            binary.append(_in_binary(values, output["datatype"]))
             described["parameters"] = {"binary_data_size": len(binary[-1])}
         else:
-            described["data"] = values
-        outputs.append(described)
+            # The protocol writes a tensor flat, row by row.
+            described["data"] = values.ravel() if isinstance(values, np.ndarray) else values
+        found.append(described)
     answer = {
         "model_name": MODEL_NAME,
         "model_version": predicted.version,
         **({"id": question.id} if question.id else {}),
-        "outputs": outputs,
+        "outputs": found,
     }
     head = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
     return b"".join([head, *binary]), len(head) if binary else None
+
+
+def _in_binary(values: Any, datatype: str) -> bytes:
+    if datatype == "BYTES":
+        return b"".join(encoded(value) for value in values)
+    if datatype == "BOOL":
+        return np.array(values, np.bool_).tobytes()
+    if datatype == "INT64":
+        return np.asarray(values, "<i8").tobytes()
+    content: bytes = values.tobytes()
+    return content
 
 
 _LONGEST_LENGTH = 20
@@ -237,9 +268,8 @@ def _complete(columns: dict[str, NDArray[Any]], readers: Mapping[str, Reader]) -
     return columns | {feature.name: missing_column(feature, length) for feature in absent}
 
 
-def _wanted(request: _Request) -> dict[str, bool]:
+def _wanted(request: _Request, known: Sequence[str]) -> dict[str, bool]:
     binary = bool(request.parameters and request.parameters.binary_data_output)
-    known = [output["name"] for output in OUTPUTS]
     wanted: dict[str, bool] = {}
     for output in request.outputs or ():
         if output.name not in known:

@@ -25,58 +25,21 @@ from api.schemas.parameters import VersionName
 from api.serving.predictor import predict
 from api.serving.served_model import ServedModel, served_model
 from api.v2.messages import (
-    EXAMPLE,
     HEADER_LENGTH,
-    INPUTS,
     MODEL_NAME,
-    OUTPUTS,
     Question,
+    inputs,
     opened,
+    outputs,
     read,
     written,
 )
 from shared.errors import BadTensors, LifeboatError, ModelNotFound
-from shared.schema.features import FEATURES
 
-_TENSOR = {
-    "type": "object",
-    "required": ["name", "shape", "datatype"],
-    "properties": {
-        "name": {"enum": [tensor["name"] for tensor in INPUTS]},
-        "shape": {"type": "array", "items": {"type": "integer"}},
-        "datatype": {"type": "string"},
-        "parameters": {"type": ["object", "null"]},
-        "data": {"type": ["array", "null"], "items": {"type": ["number", "string", "null"]}},
-    },
-}
 _BODY = {
     "required": True,
-    "content": {
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "required": ["inputs"],
-                "properties": {
-                    "id": {"type": ["string", "null"]},
-                    "parameters": {"type": ["object", "null"]},
-                    "inputs": {"type": "array", "items": _TENSOR},
-                    "outputs": {
-                        "type": ["array", "null"],
-                        "items": {
-                            "type": "object",
-                            "required": ["name"],
-                            "properties": {
-                                "name": {"enum": [tensor["name"] for tensor in OUTPUTS]},
-                                "parameters": {"type": ["object", "null"]},
-                            },
-                        },
-                    },
-                },
-            },
-            "example": EXAMPLE,
-        },
-        "application/octet-stream": {},
-    },
+    # Its tensors are the served version's to say: see `api/routes/openapi.py`.
+    "content": {"application/json": {"schema": {"type": "object"}}, "application/octet-stream": {}},
 }
 
 router = APIRouter(tags=["open inference protocol v2"])
@@ -134,8 +97,8 @@ def _add_model_routes(path: str, find: Callable[..., ServedModel]) -> None:
             name=MODEL_NAME,
             versions=[served.version],
             platform="onnxruntime_onnx",
-            inputs=[TensorMetadata.model_validate(tensor) for tensor in INPUTS],
-            outputs=[TensorMetadata.model_validate(tensor) for tensor in OUTPUTS],
+            inputs=[TensorMetadata.model_validate(tensor) for tensor in inputs(served.schema)],
+            outputs=[TensorMetadata.model_validate(tensor) for tensor in outputs(served.schema)],
         )
 
     @router.get(f"{path}/ready", responses=NOT_SERVED | NO_MODEL_V2)
@@ -187,10 +150,10 @@ def _infer(
     What is wrong with the request is returned, never raised: this runs in a thread.
     """
     try:
-        message = opened(body, header_length, max_rows)
-        if message.rows * len(FEATURES) > most_values:
+        message = opened(body, header_length, max_rows, served.readers)
+        if message.rows * len(served.readers) > most_values:
             return None
-        return _answered(read(message, max_rows), served)
+        return _answered(read(message, max_rows, served), served)
     except LifeboatError as error:
         return error.with_traceback(None)
 

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec.structs import astuple
 from numpy.typing import NDArray
 
-from shared.schema.features import FEATURES, Feature
+from shared.schema.features import Feature
 
 Columns = Mapping[str, NDArray[Any]]
 """Feature name -> array of shape (rows, 1): float32 for numbers, with NaN for a missing one;
@@ -55,10 +55,6 @@ def _numbers(values: Sequence[Any]) -> NDArray[Any]:
         # An explicit null. np.array turns None into NaN, but is slower.
         column = np.array(values, np.float32)
     return column.reshape(-1, 1)
-
-
-to_columns = columns_of(FEATURES)
-"""Checked records -> their columns."""
 
 
 def missing_column(feature: Feature, rows: int) -> NDArray[Any]:

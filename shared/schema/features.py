@@ -14,9 +14,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from shared.runtime.log import refuse_to_start
-from shared.schema.passenger import Passenger
-
 _LARGEST = float(np.finfo(np.float32).max)
 """The largest number that the model's input can hold; beyond it, float32 has only infinity."""
 
@@ -211,13 +208,3 @@ def features_of(record: type) -> tuple[Feature, ...]:
     if core["type"] != "typed-dict":
         raise TypeError(f"{record.__name__}: expected a TypedDict without validators of its own")
     return tuple(_feature(name, field) for name, field in core["fields"].items())
-
-
-try:
-    FEATURES = features_of(Passenger)
-    """The features of the record, in the order of its fields."""
-except TypeError as wrong:
-    refuse_to_start(f"shared/schema/passenger.py, {wrong}")
-
-RECORD_NAME = Passenger.__name__.lower()
-"""The name of a record in error messages: the name of its class."""

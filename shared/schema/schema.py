@@ -4,10 +4,22 @@ The worker reads it off a definition and writes it into the manifest; the API bu
 explanations, tensors and OpenAPI from the version that it loads.
 """
 
+import math
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from shared.schema.features import Feature
 
@@ -24,6 +36,21 @@ class Kind(StrEnum):
     MULTICLASS = "multiclass"
     # A number.
     REGRESSION = "regression"
+
+
+def example_of(features: Iterable[Feature]) -> dict[str, Any]:
+    """Return the shortest sound record: a value for each field that is required."""
+    return {
+        feature.name: feature.categories[0] if feature.categories else _number_of(feature)
+        for feature in features
+        if feature.required
+    }
+
+
+def _number_of(feature: Feature) -> float:
+    lowest, highest = feature.bounds
+    number = min(max(0.0, lowest), highest)
+    return float(math.ceil(number)) if feature.whole else number
 
 
 Label = StrictBool | StrictInt | StrictStr
@@ -53,8 +80,13 @@ class Schema(BaseModel):
     """
     positive: Label | None = None
     """Of two labels, the one whose probability is answered."""
-    examples: Examples = ()
+    examples: Examples = Field((), validate_default=True)
     """Records as clients send them, for the documentation and to warm up a model."""
+
+    @field_validator("examples", mode="after")
+    @classmethod
+    def _make_an_example(cls, examples: Examples, known: ValidationInfo) -> Examples:
+        return examples or (example_of(known.data.get("features", ())),)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -63,11 +95,11 @@ class Schema(BaseModel):
                 f"its schema has the format {self.format}, which a later release wrote; this one "
                 f"reads up to {FORMAT}. Run the later release, or choose another version"
             )
-        least = {Kind.BINARY: 2, Kind.MULTICLASS: 3, Kind.REGRESSION: 0}[self.kind]
-        if len(self.classes) < least or (self.kind is not Kind.MULTICLASS) * len(self.classes) > least:
-            raise ValueError(f"expected {least} classes of a {self.kind} model, got {self.classes}")
+        count = len(self.classes)
+        if not {Kind.BINARY: count == 2, Kind.MULTICLASS: count > 2}.get(self.kind, not count):
+            raise ValueError(f"expected other classes of a {self.kind} model than {self.classes}")
         if self.kind is Kind.BINARY and self.positive not in self.classes:
-            raise ValueError(f"expected positive to be one of {self.classes}, got {self.positive!r}")
+            raise ValueError(f"expected one of {self.classes} as positive, got {self.positive!r}")
         return self
 
     @property

@@ -3,15 +3,19 @@
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from shared.schema.features import FEATURES, Feature
+from shared.schema.features import Feature
+from shared.schema.schema import Kind, Schema
 
 ONNX_FILE = "model.onnx"
 PIPELINE_FILE = "model.joblib"
 MANIFEST_FILE = "manifest.json"
+
+FORMAT = 1
+"""The newest format of a manifest that this release reads."""
 
 VERSION_PATTERN = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 """A version's name, e.g. 20261123-201455-7f3a9c: the UTC time of creation and a random part."""
@@ -24,6 +28,8 @@ class Plot(StrEnum):
     PRECISION_RECALL = "precision-recall"
     CALIBRATION = "calibration"
     CONFUSION_MATRIX = "confusion-matrix"
+    PREDICTION_ERROR = "prediction-error"
+    RESIDUALS = "residuals"
     PERMUTATION_IMPORTANCE = "permutation-importance"
 
     @property
@@ -32,9 +38,13 @@ class Plot(StrEnum):
         return f"plot-{self}.svg"
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class _Record(BaseModel):
-    # A field whose name is damaged must be an error, not a field less.
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A later release may write fields that this one does not know. The digest tells a damaged name.
+    model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True)
 
 
 class FileDigest(_Record):
@@ -52,11 +62,8 @@ class Score(_Record):
     folds: int
 
 
-class Metrics(_Record):
-    roc_auc: Score
-    accuracy: Score
-    log_loss: Score
-    brier_score: Score
+Metrics = dict[str, Score]
+"""Name of a metric -> its score; a name that scikit-learn writes with `neg_` stands without it."""
 
 
 class Gate(_Record):
@@ -73,42 +80,77 @@ class Parity(_Record):
 
     rows: int
     max_difference: float
-    """Largest difference of a probability."""
+    """Largest difference of a probability; of a regression, of a number over `scale`."""
     labels_differ: int
-    """Rows whose label differs; the probability of each is within the tolerance of one half."""
+    """Rows whose label differs; the two best labels of each are within the tolerance."""
     tolerance: float
+    scale: float | None = Field(None, exclude_if=_is_none)
+    """Of a regression: the spread of the target, or the number itself where that is larger."""
 
 
 class TrainingData(_Record):
     source: str
     sha256: str
     rows: int
-    positives: int
-    """Rows with label 1."""
+    positives: int | None = Field(None, exclude_if=_is_none)
+    """Of two labels: rows with the positive one."""
+    labels: dict[str, int] | None = Field(None, exclude_if=_is_none)
+    """Of three labels or more: the rows of each, by its name."""
+    quantiles: list[float] | None = Field(None, exclude_if=_is_none)
+    """Of a regression: the target's deciles, from the smallest number to the largest."""
 
 
 class Manifest(_Record):
-    """What is known of a version. Parsing another format raises pydantic.ValidationError."""
+    """What is known of a version. Parsing what is no manifest raises pydantic.ValidationError."""
 
-    format: Literal[1] = 1
+    format: int = FORMAT
     model_version: str
     job_id: str
     created_at: datetime
     files: dict[str, FileDigest]
-    inputs: tuple[Feature, ...] = FEATURES
+    record_schema: Schema = Field(alias="schema")
+    inputs: tuple[Feature, ...] = ()
+    """The features of the schema, where earlier releases have them."""
     metrics: Metrics
+    metric: str = "roc_auc"
+    """The name of the metric that the gate compares."""
+    higher_is_better: bool = True
     gate: Gate
     parity: Parity
     data: TrainingData
     libraries: dict[str, str]
     stage_seconds: dict[str, float]
 
+    @field_validator("format")
+    @classmethod
+    def _check_format(cls, found: int) -> int:
+        if found > FORMAT:
+            raise ValueError(
+                f"its manifest has the format {found}, which a later release wrote; this one reads "
+                f"up to {FORMAT}. Run the later release, or choose another version"
+            )
+        return found
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, found: Any) -> Any:
+        """Give a manifest of an earlier release its schema, and every manifest its inputs."""
+        if not isinstance(found, dict):
+            return found
+        if "schema" not in found:
+            return found | {"schema": _EARLIER | {"features": found.get("inputs", ())}}
+        schema = found["schema"]
+        features = schema.features if isinstance(schema, Schema) else schema.get("features", ())
+        return {"inputs": features} | found
+
     @property
     def plots(self) -> list[Plot]:
         """Return the plots that the version has; none if it was published before there were any."""
         return [plot for plot in Plot if plot.file in self.files]
 
-    @property
-    def fits_this_schema(self) -> bool:
-        """Return whether the version takes exactly the features of this release's records."""
-        return self.inputs == FEATURES
+
+_EARLIER = {
+    **{"record": "Record", "target": "label", "kind": Kind.BINARY},
+    **{"classes": (0, 1), "positive": 1},
+}
+"""The schema of versions that were published before there were schemas, but for its features."""

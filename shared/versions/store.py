@@ -63,18 +63,12 @@ class ModelStore:
 
         Raises:
             VersionNotFound: there is no version of that name.
-            VersionNotServable: the version is damaged, made for another schema, or not signed
-                although there is a key.
+            VersionNotServable: the version is damaged, or not signed although there is a key.
         """
         manifest = self.manifest(version)
-        if not manifest.fits_this_schema:
-            raise VersionNotServable(
-                f"model version {version} was trained for other features than this release's; "
-                "train a new one, or choose another from GET /models"
-            )
         onnx = self._read_described(manifest, ONNX_FILE)
         try:
-            model = OnnxModel(onnx)
+            model = OnnxModel(onnx, manifest.record_schema)
             model.warm_up()
         except ValueError as error:
             raise VersionNotServable(f"model version {version}: {error}") from error

@@ -1,4 +1,8 @@
-"""The tensors of an inference request (Open Inference Protocol v2), read into checked columns."""
+"""The tensors of an inference request (Open Inference Protocol v2), read into checked columns.
+
+The rest of the protocol is in `api/v2/`. The readers are here, because each served model has its
+own.
+"""
 
 import re
 from typing import Any, Literal
@@ -7,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from api.serving.predictor import too_many_rows
+from api.serving.bodies import too_many_rows
 from shared.errors import BadTensors
 from shared.schema.columns import column_of
 from shared.schema.decoder import REFUSED
@@ -64,7 +68,7 @@ class Reader:
         self._decode_flat = msgspec.json.Decoder(flat).decode
         self._decode_rows = msgspec.json.Decoder(rows).decode
         self._to_column = column_of(feature)
-        self._categories = {_encoded(category): category for category in feature.strings}
+        self._categories = {encoded(category): category for category in feature.strings}
         self._longest = max(map(len, self._categories), default=0)
         known = b"|".join(map(re.escape, self._categories))
         self._known = re.compile(known)
@@ -147,7 +151,7 @@ class Reader:
         return np.array([self._categories[encoded] for encoded in found], object)
 
 
-def _encoded(category: str) -> bytes:
+def encoded(category: str) -> bytes:
     """Return a string as binary data has it: preceded by its length, four bytes, little-endian."""
     content = category.encode()
     return len(content).to_bytes(4, "little") + content
