@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import tensors
-from shared.schema.features import FEATURES
+from tests.support.titanic import FEATURES
 from tests.support.versions import TRAINING_DATA
 
 _JSON = {"Content-Type": "application/json"}

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from api import limits
 from api.serving.bodies import too_many_rows
 from api.serving.predictor import Predicted
-from api.serving.served_model import ServedModel
 from api.serving.tensors import DATATYPES, Reader, Tensor, bad, encoded
 from api.v2.outline import Cut, outlined
 from shared.errors import BadTensors
@@ -135,17 +134,19 @@ def opened(
     return Message(request, cut, memoryview(body)[length:])
 
 
-def read(message: Message, max_rows: int, served: ServedModel) -> Question:
+def read(
+    message: Message, max_rows: int, readers: Mapping[str, Reader], known: Sequence[str]
+) -> Question:
     """Read the tensors of a request into columns.
 
     A missing number is NaN, or null in JSON; a missing category is "", or null in JSON. A tensor
-    that is left out is missing in every row, unless the record requires it.
+    that is left out is missing in every row, unless the record requires it. `known` are the names
+    of the outputs.
 
     Raises:
         BadTensors: a tensor is wrong; the message names the tensor, the row and the reason.
         TooManyRows: a tensor has, or claims to have, more than `max_rows`.
     """
-    readers = served.readers
     binary = message.binary
     cut = {**message.cut}
     columns: dict[str, NDArray[Any]] = {}
@@ -171,8 +172,7 @@ def read(message: Message, max_rows: int, served: ServedModel) -> Question:
             f"got {len(binary)} more bytes; check each binary_data_size"
         )
     request = message.request
-    wanted = _wanted(request, [output["name"] for output in outputs(served.schema)])
-    return Question(_complete(columns, readers), wanted, request.id or "")
+    return Question(_complete(columns, readers), _wanted(request, known), request.id or "")
 
 
 def written(predicted: Predicted, question: Question) -> tuple[bytes, int | None]:

@@ -35,6 +35,7 @@ from api.v2.messages import (
     written,
 )
 from shared.errors import BadTensors, LifeboatError, ModelNotFound
+from shared.versions.onnx_model import OUTPUT_NAMES
 
 _BODY = {
     "required": True,
@@ -153,7 +154,7 @@ def _infer(
         message = opened(body, header_length, max_rows, served.readers)
         if message.rows * len(served.readers) > most_values:
             return None
-        return _answered(read(message, max_rows, served), served)
+        return _answered(read(message, max_rows, served.readers, OUTPUT_NAMES[served.schema.kind]), served)
     except LifeboatError as error:
         return error.with_traceback(None)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from shared.schema.features import FEATURES
+from tests.support.titanic import FEATURES
 from tests.support.versions import TRAINING_DATA
 
 _SEED = 0

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 from pydantic import TypeAdapter
 
-from shared.schema.passenger import Passenger
 from tests.support.processes import ROOT
+from tests.support.titanic import Passenger
 
 _TABLES = ROOT / "tests" / "files" / "tables"
 _URL = "http://127.0.0.1/"

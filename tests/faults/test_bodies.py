@@ -15,8 +15,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from api import limits
-from api.serving.predictor import records
-from api.serving.refusals import explain
+from api.serving.bodies import records
 from api.v2.messages import opened, read
 from shared.errors import LifeboatError
 from shared.schema.decoder import REFUSED
@@ -24,6 +23,7 @@ from tests.faults.conftest import Figure
 from tests.faults.test_load import Answers, Client, api, memory_mb, request
 from tests.support.large_bodies import RECORDS, TENSORS
 from tests.support.processes import Api
+from tests.support.titanic import explain
 
 __all__ = ["api"]
 

@@ -15,14 +15,22 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from api.limits import MAX_ERRORS
-from api.serving.refusals import explain
-from api.v2.messages import EXAMPLE, opened, read
+from api.v2.messages import example, opened, read
 from shared.errors import BadTensors, TooManyRows
-from shared.schema.columns import to_columns
-from shared.schema.decoder import REFUSED, decode
-from shared.schema.features import FEATURES
-from shared.schema.passenger import EXAMPLES, Passenger
+from shared.schema.decoder import REFUSED
+from tests.support.titanic import (
+    EXAMPLES,
+    FEATURES,
+    READERS,
+    SCHEMA,
+    Passenger,
+    decode,
+    explain,
+    to_columns,
+)
 
+EXAMPLE = example(SCHEMA)
+_OUTPUTS = ("label", "probabilities")
 _PASSENGERS = TypeAdapter(list[Passenger])
 _PREDICT, _TENSORS, _BINARY = 0, 1, 2
 _MANY = 1_000_000
@@ -107,7 +115,9 @@ def check_records(body: bytes) -> None:
 def check_tensors(body: bytes, header_length: str | None) -> None:
     """Columns that are taken hold what a list of records could have said."""
     try:
-        columns = read(opened(body, header_length, _MANY), _MANY).columns
+        columns = read(
+            opened(body, header_length, _MANY, READERS), _MANY, READERS, _OUTPUTS
+        ).columns
     except (BadTensors, TooManyRows) as error:
         str(error).encode()
         return

@@ -8,11 +8,10 @@ import tritonclient.http as triton
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
-from shared.schema.columns import Columns, to_columns
-from shared.schema.decoder import to_records
-from shared.schema.features import FEATURES
+from shared.schema.columns import Columns
 from tests.support.one_model import serving
 from tests.support.processes import Api
+from tests.support.titanic import FEATURES, to_columns, to_records
 
 PASSENGERS: list[dict[str, object]] = [
     {

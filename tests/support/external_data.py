@@ -5,8 +5,9 @@ from collections.abc import Callable
 import onnx
 from onnx import AttributeProto, FunctionProto, NodeProto, SparseTensorProto, TensorProto, helper
 
-from shared.schema.features import FEATURES
+from shared.schema.schema import Kind
 from shared.versions.onnx_model import OUTPUT_NAMES
+from tests.support.titanic import FEATURES
 
 _OPSETS = [
     helper.make_opsetid("", 17),
@@ -37,12 +38,13 @@ def _model(
     functions: tuple[FunctionProto, ...] = (),
 ) -> bytes:
     """Takes what the product's models take; its label is made by `nodes` of Age."""
+    outputs = OUTPUT_NAMES[Kind.BINARY]
     types = {"number": TensorProto.FLOAT, "category": TensorProto.STRING}
     graph = helper.make_graph(
-        [*nodes, helper.make_node("Identity", ["Fare"], [OUTPUT_NAMES[1]])],
+        [*nodes, helper.make_node("Identity", ["Fare"], ["probabilities"])],
         "external",
         [helper.make_tensor_value_info(f.name, types[f.kind], [None, 1]) for f in FEATURES],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in OUTPUT_NAMES],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
         list(initializers),
     )
     graph.sparse_initializer.extend(sparse)

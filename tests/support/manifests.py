@@ -9,6 +9,7 @@ from shared.versions.manifest import MANIFEST_FILE, ONNX_FILE, Manifest, Parity,
 from shared.versions.storage.base import Storage
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore, digests
+from tests.support.titanic import SCHEMA
 from tests.support.versions import JOB_ID, gate, metrics
 
 VERSION = "20260102-030405-abcdef"
@@ -20,6 +21,7 @@ def manifest(version: str = VERSION, **changes: Any) -> Manifest:
         "job_id": JOB_ID,
         "created_at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         "files": {},
+        "schema": SCHEMA,
         "metrics": metrics(),
         "gate": gate(),
         "parity": Parity(rows=1, max_difference=0, labels_differ=0, tolerance=1e-5),

@@ -1,7 +1,7 @@
 from collections.abc import Mapping, Sequence
 
-from shared.schema.columns import Columns, to_columns
-from shared.schema.decoder import to_records
+from shared.schema.columns import Columns
+from tests.support.titanic import to_columns, to_records
 
 
 def columns(records: Sequence[Mapping[str, object]]) -> Columns:

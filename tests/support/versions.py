@@ -24,6 +24,7 @@ from shared.versions.manifest import (
 from shared.versions.storage.base import Storage
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore, digests
+from tests.support.titanic import SCHEMA
 from worker.training import estimator, export, table
 
 TRAINING_DATA = str(Path(__file__).parents[2] / "data" / "titanic.csv")
@@ -35,7 +36,7 @@ PLOTS = {plot: SVG % plot.encode() for plot in Plot}
 
 @functools.cache
 def training_table() -> table.TrainingTable:
-    return table.load(TRAINING_DATA, least_per_label=10)
+    return table.load(TRAINING_DATA, SCHEMA, least_per_label=10)
 
 
 @functools.cache
@@ -46,12 +47,13 @@ def fitted_pipeline() -> Pipeline:
 
 @functools.cache
 def exported_pipeline() -> bytes:
-    return export.to_onnx(fitted_pipeline())
+    return export.to_onnx(fitted_pipeline(), SCHEMA)
 
 
 def metrics(roc_auc: float = 0.87, std: float = 0.03) -> Metrics:
     score = Score(mean=roc_auc, std=std, folds=10)
-    return Metrics(roc_auc=score, accuracy=score, log_loss=score, brier_score=score)
+    names = ("roc_auc", "accuracy", "log_loss", "brier_score")
+    return dict.fromkeys(names, score)
 
 
 def gate(outcome: str = "promoted") -> Gate:
@@ -86,6 +88,7 @@ def publish(
     }
     manifest = Manifest(
         model_version=version or store.new_version(),
+        schema=SCHEMA,
         job_id=job_id,
         created_at=datetime.now(UTC),
         files=digests(files),

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pyarrow.parquet import ParquetFile
 
 from shared.errors import BadTrainingData
-from shared.schema.features import FEATURES, Feature
-from shared.schema.passenger import LABEL
+from shared.schema.features import Feature
+from shared.schema.schema import Schema
 from shared.versions.manifest import TrainingData
 from worker.training.reading import csv_file
 from worker.training.reading.cells import number
@@ -36,6 +36,7 @@ class TrainingTable:
 
 def load(
     source: str,
+    schema: Schema,
     *,
     least_per_label: int,
     most_bytes: int = MOST_BYTES,
@@ -54,12 +55,13 @@ def load(
     content = fetch(source, most_bytes, timeout_seconds, checkpoint)
     digest = hashlib.sha256(content).hexdigest()
     content = unpack(content, shown, most_bytes)
-    table = parse(content, shown, others=[LABEL], most_bytes=most_bytes, checkpoint=checkpoint)
+    others = [schema.target]
+    table = parse(content, shown, schema.features, others, most_bytes, checkpoint)
     del content
     if table.empty:
         raise BadTrainingData(f"{shown} has a header but no rows; expected a row per record")
-    features = features_of(table, shown)
-    labels = _labels(table[LABEL], shown, least_per_label)
+    features = features_of(table, shown, schema.features)
+    labels = _labels(table[schema.target], shown, least_per_label)
     data = TrainingData(
         source=shown,
         sha256=digest,
@@ -69,9 +71,7 @@ def load(
     return TrainingTable(features, labels, data)
 
 
-def features_of(
-    table: pd.DataFrame, shown: str, features: Sequence[Feature] = FEATURES
-) -> pd.DataFrame:
+def features_of(table: pd.DataFrame, shown: str, features: Sequence[Feature]) -> pd.DataFrame:
     """Return a checked column per feature, as the model takes it. Raises BadTrainingData."""
     # With its type: pandas would make a type of its own of objects that are text.
     columns = {f.name: _column(table[f.name], f, shown).to_numpy() for f in features}
@@ -81,7 +81,7 @@ def features_of(
 def parse(
     content: bytes,
     shown: str,
-    features: Sequence[Feature] = FEATURES,
+    features: Sequence[Feature],
     others: Sequence[str] = (),
     most_bytes: int = MOST_BYTES,
     checkpoint: Callable[[], None] = lambda: None,
@@ -138,7 +138,7 @@ def _labels(column: "pd.Series[Any]", shown: str, least_per_label: int) -> NDArr
         count = int((labels == label).sum())
         if count < least_per_label:
             raise BadTrainingData(
-                f"{shown}, column {LABEL}: expected at least {least_per_label} rows of each label, "
+                f"{shown}, column {column.name}: expected at least {least_per_label} rows of each label, "
                 f"for {least_per_label}-fold cross-validation; got {count or 'no'} "
                 f"row{'s' * (count != 1)} with label {label} among {len(labels)}"
             )

@@ -17,7 +17,7 @@ from api.app import create_app
 from api.dependencies import State
 from api.serving.batcher import Batcher
 from api.serving.replicas import Replicas
-from api.serving.served_model import ServedModel, ServedModelHolder
+from api.serving.served_model import ServedModelHolder
 from api.serving.watcher import Watcher
 from shared.jobs.queue import JobQueue
 from shared.jobs.store import JobStore
@@ -26,6 +26,7 @@ from shared.versions.onnx_model import OnnxModel
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from shared.versions.version_key import VersionKey
+from tests.support.titanic import SCHEMA, served_model
 from tests.support.versions import exported_pipeline
 
 
@@ -45,7 +46,7 @@ class NoRedis:
 def state(models_dir: Path, **changes: Any) -> State:
     """One model served, and Redis away."""
     holder = ServedModelHolder()
-    holder.current = ServedModel("20260102-030405-abcdef", OnnxModel(exported_pipeline()))
+    holder.current = served_model("20260102-030405-abcdef", OnnxModel(exported_pipeline(), SCHEMA))
     sound: dict[str, Any] = {
         "settings": Settings(),
         "holder": holder,
@@ -62,7 +63,7 @@ def state(models_dir: Path, **changes: Any) -> State:
         "stopping": threading.Event(),
     }
     made = sound | changes
-    return cast(State, {"batcher": Batcher(made["holder"])} | made)
+    return cast(State, {"batcher": Batcher(), "openapi": lambda: b"{}"} | made)
 
 
 def lifespan_of(models_dir: Path, **changes: Any) -> Lifespan[FastAPI]:

@@ -11,10 +11,10 @@ from api.serving.served_model import ServedModelHolder
 from shared.errors import JobEnded, JobNotFound, LifeboatError
 from shared.jobs.job import Job, JobStatus
 from shared.jobs.store import Origin
-from shared.schema.passenger import EXAMPLES
 from shared.settings import Settings
 from shared.versions.manifest import Plot
 from tests.support.manifests import write_manifest
+from tests.support.titanic import EXAMPLES
 from tests.support.versions import PLOTS, publish
 from tests.unit.api.conftest import Start
 from tests.unit.shared.jobs.test_job import job

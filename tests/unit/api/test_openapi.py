@@ -7,10 +7,9 @@ from fastapi.testclient import TestClient
 from pydantic import TypeAdapter
 
 from api.app import create_app
-from shared.schema.features import FEATURES
-from shared.schema.passenger import EXAMPLES, Passenger
 from shared.settings import Settings
 from tests.support.contract import JOB_FIELDS
+from tests.support.titanic import EXAMPLES, FEATURES, Passenger
 
 OPENAPI: dict[str, Any] = (
     TestClient(create_app(Settings(_env_file=None))).get("/openapi.json").json()

@@ -12,11 +12,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from shared.schema.decoder import decode
-from shared.schema.features import FEATURES
 from tests.fuzz import body_parsers
 from tests.fuzz.body_parsers import SEEDS, check
 from tests.support.processes import ROOT
+from tests.support.titanic import FEATURES, decode
 
 HAS_WHEELS = (
     sys.platform == "linux" and platform.machine() == "x86_64" and sys.version_info < (3, 14)

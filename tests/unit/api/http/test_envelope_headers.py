@@ -4,7 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.serving.served_model import ServedModelHolder
-from shared.schema.passenger import EXAMPLES
+from tests.support.titanic import EXAMPLES
 from tests.unit.api.conftest import Start
 
 PAGES = ["/", "/docs"]

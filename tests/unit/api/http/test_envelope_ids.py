@@ -14,7 +14,7 @@ from api.serving.served_model import ServedModelHolder
 from shared.jobs.job import Job
 from shared.jobs.store import JobStore, Origin
 from shared.runtime import log_context
-from shared.schema.passenger import EXAMPLES
+from tests.support.titanic import EXAMPLES
 from tests.unit.api.conftest import Start
 
 HEADER = "X-Request-ID"

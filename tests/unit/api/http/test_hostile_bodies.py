@@ -14,8 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from shared.schema.features import FEATURES
-from shared.schema.passenger import EXAMPLES, Passenger
+from tests.support.titanic import EXAMPLES, FEATURES, Passenger
 from tests.support.versions import fitted_pipeline
 from tests.unit.api.conftest import Start
 

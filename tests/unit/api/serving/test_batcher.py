@@ -2,18 +2,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import pytest
-from numpy.typing import NDArray
-
 from api.serving.batcher import Batcher
 from api.serving.predictor import Predicted, predict
-from api.serving.served_model import ServedModel, ServedModelHolder
-from shared.errors import NoModelYet
-from shared.schema.columns import Columns, to_columns
-from shared.schema.decoder import to_records
-from shared.schema.passenger import EXAMPLES
-from shared.versions.onnx_model import OnnxModel
+from api.serving.served_model import ServedModel
+from shared.schema.columns import Columns
+from shared.versions.onnx_model import Answer, OnnxModel
+from tests.support.titanic import EXAMPLES, SCHEMA, served_model, to_columns, to_records
 from tests.support.versions import exported_pipeline
 
 
@@ -21,38 +15,36 @@ class CountingModel(OnnxModel):
     """The real model, which notes how many rows each call had."""
 
     def __init__(self) -> None:
-        super().__init__(exported_pipeline())
+        super().__init__(exported_pipeline(), SCHEMA)
         self.calls: list[int] = []
 
-    def predict(self, columns: Columns) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def predict(self, columns: Columns) -> Answer:
         self.calls.append(len(columns["Age"]))
         return super().predict(columns)
 
 
 class BrokenModel(OnnxModel):
     def __init__(self) -> None:
-        super().__init__(exported_pipeline())
+        super().__init__(exported_pipeline(), SCHEMA)
 
-    def predict(self, columns: Columns) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def predict(self, columns: Columns) -> Answer:
         raise RuntimeError("a bug")
 
 
-def served(model: OnnxModel, version: str = "20260102-030405-abcdef") -> ServedModelHolder:
-    holder = ServedModelHolder()
-    holder.current = ServedModel(version, model)
-    return holder
+def served(model: OnnxModel, version: str = "20260102-030405-abcdef") -> ServedModel:
+    return served_model(version, model)
 
 
 def passengers(rows: int, age: float = 30.0) -> Sequence[Any]:
     return to_records([{"Sex": "female", "Age": age + i % 20, "Fare": 8.0} for i in range(rows)])
 
 
-def together(holder: ServedModelHolder, *requests: Sequence[Any]) -> list[Predicted]:
+def together(model: ServedModel, *requests: Sequence[Any]) -> list[Predicted]:
     """The answers to requests that arrive in one turn of the event loop."""
 
     async def ask() -> list[Predicted]:
-        batcher = Batcher(holder)
-        return list(await asyncio.gather(*(batcher.predict(records) for records in requests)))
+        batcher = Batcher()
+        return list(await asyncio.gather(*(batcher.predict(each, model) for each in requests)))
 
     return asyncio.run(ask())
 
@@ -64,12 +56,10 @@ def test_what_arrives_together_is_predicted_in_one_call() -> None:
 
 
 def test_each_request_gets_its_own_rows_in_its_own_order() -> None:
-    model = CountingModel()
-    holder = served(model)
+    model = served(CountingModel())
     requests = [passengers(rows, age) for rows, age in [(1, 1.0), (3, 70.0), (0, 0.0), (2, 12.0)]]
-    assert holder.current is not None
-    for request, answer in zip(requests, together(holder, *requests), strict=True):
-        alone = predict(to_columns(request), holder.current)
+    for request, answer in zip(requests, together(model, *requests), strict=True):
+        alone = predict(to_columns(request), model)
         assert answer.labels.tolist() == alone.labels.tolist()
         assert answer.probabilities.tolist() == alone.probabilities.tolist()
         assert answer.json() == alone.json()
@@ -79,9 +69,9 @@ def test_what_arrives_later_is_predicted_later() -> None:
     model = CountingModel()
 
     async def ask() -> None:
-        batcher = Batcher(served(model))
-        await batcher.predict(passengers(1))
-        await batcher.predict(passengers(2))
+        batcher, one = Batcher(), served(model)
+        await batcher.predict(passengers(1), one)
+        await batcher.predict(passengers(2), one)
 
     asyncio.run(ask())
     assert model.calls == [1, 2]
@@ -95,28 +85,27 @@ def test_a_batch_does_not_grow_without_end_and_nobody_is_forgotten() -> None:
     assert max(model.calls) <= 1199
 
 
-def test_a_swap_falls_between_two_batches() -> None:
-    model = CountingModel()
-    holder = served(model, "20260102-030405-000001")
+def test_what_a_version_has_decoded_is_predicted_by_that_version() -> None:
+    """A swap falls between requests of one turn of the event loop, back and forth."""
+    calls = [CountingModel() for _ in range(2)]
+    older, newer = (served(calls[i], f"20260102-030405-00000{i}") for i in range(2))
+    order = [older, older, newer, older, newer, newer]
 
     async def ask() -> list[Predicted]:
-        batcher = Batcher(holder)
-        waiting = [asyncio.ensure_future(batcher.predict(passengers(1))) for _ in range(3)]
-        await asyncio.sleep(0)
-        holder.current = ServedModel("20260102-030405-000002", model)
-        waiting.append(asyncio.ensure_future(batcher.predict(passengers(1))))
-        return list(await asyncio.gather(*waiting))
+        batcher = Batcher()
+        return list(await asyncio.gather(*(batcher.predict(passengers(1), one) for one in order)))
 
-    versions = [answer.version for answer in asyncio.run(ask())]
-    assert len(set(versions[:3])) == 1
-    assert versions[3] == "20260102-030405-000002"
+    answers = asyncio.run(ask())
+    assert [answer.version for answer in answers] == [one.version for one in order]
+    assert [len(answer.labels) for answer in answers] == [1] * len(order)
+    assert [model.calls for model in calls] == [[2, 1], [1, 2]]
 
 
 def test_a_client_that_leaves_takes_nobody_elses_answer_along() -> None:
     async def ask() -> Predicted:
-        batcher = Batcher(served(CountingModel()))
-        leaving = asyncio.ensure_future(batcher.predict(passengers(2)))
-        staying = asyncio.ensure_future(batcher.predict(to_records(EXAMPLES)))
+        batcher, one = Batcher(), served(CountingModel())
+        leaving = asyncio.ensure_future(batcher.predict(passengers(2), one))
+        staying = asyncio.ensure_future(batcher.predict(to_records(EXAMPLES), one))
         await asyncio.sleep(0)
         leaving.cancel()
         return await staying
@@ -124,30 +113,13 @@ def test_a_client_that_leaves_takes_nobody_elses_answer_along() -> None:
     assert asyncio.run(ask()).labels.tolist() == [0, 1]
 
 
-@pytest.mark.parametrize(
-    ("holder", "expected"),
-    [(ServedModelHolder(), NoModelYet), (served(BrokenModel()), RuntimeError)],
-)
-def test_a_failure_reaches_everybody_who_waits(
-    holder: ServedModelHolder, expected: type[Exception]
-) -> None:
-    async def ask() -> list[BaseException | Predicted]:
-        batcher = Batcher(holder)
-        waiting = [batcher.predict(passengers(1)) for _ in range(3)]
-        return await asyncio.gather(*waiting, return_exceptions=True)
+def test_a_failure_reaches_everybody_who_waits_and_the_next_batch_is_answered() -> None:
+    async def ask() -> tuple[list[BaseException | Predicted], Predicted]:
+        batcher, broken = Batcher(), served(BrokenModel())
+        waiting = [batcher.predict(passengers(1), broken) for _ in range(3)]
+        failures = await asyncio.gather(*waiting, return_exceptions=True)
+        return failures, await batcher.predict(passengers(1), served(CountingModel()))
 
-    failures = asyncio.run(asyncio.wait_for(ask(), 60))
-    assert [type(failure) for failure in failures] == [expected] * 3
-
-
-def test_after_a_failure_the_next_batch_is_answered() -> None:
-    holder = ServedModelHolder()
-
-    async def ask() -> Predicted:
-        batcher = Batcher(holder)
-        with pytest.raises(NoModelYet):
-            await batcher.predict(passengers(1))
-        holder.current = ServedModel("20260102-030405-000001", CountingModel())
-        return await batcher.predict(passengers(1))
-
-    assert asyncio.run(ask()).version == "20260102-030405-000001"
+    failures, answer = asyncio.run(asyncio.wait_for(ask(), 60))
+    assert [type(failure) for failure in failures] == [RuntimeError] * 3
+    assert answer.labels.tolist() == [1]

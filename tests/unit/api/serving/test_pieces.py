@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api import limits
-from api.serving import predictor, refusals
+from api.serving import refusals
+from api.serving.bodies import records
 from api.serving.pieces import pieces
-from api.serving.predictor import records
-from api.serving.refusals import explain
 from shared.errors import TooManyRows
-from shared.schema.decoder import REFUSED, decode
+from shared.schema.decoder import REFUSED
 from tests.support.large_bodies import MOST, RECORDS, filled
+from tests.support.titanic import DECODER, REFUSALS, decode, explain
 
 LONGEST = limits.PIECE_BYTES + limits.RECORD_BYTES + 2
 
@@ -30,9 +30,10 @@ def given_bytes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
         return noted
 
-    for module, names in [(predictor, ["decode"]), (refusals, ["decode", "count", "from_json"])]:
-        for name in names:
-            monkeypatch.setattr(module, name, noting(getattr(module, name)))
+    for name in ("count", "from_json"):
+        monkeypatch.setattr(refusals, name, noting(getattr(refusals, name)))
+    monkeypatch.setattr(DECODER, "decode", noting(DECODER.decode))
+    monkeypatch.setattr(REFUSALS, "_decode", noting(DECODER.decode))
     return lengths
 
 
@@ -41,7 +42,7 @@ def test_no_call_is_given_more_than_a_piece_and_the_refusal_says_why(
     body: bytes, given_bytes: list[int]
 ) -> None:
     with pytest.raises((TooManyRows, *REFUSED)):
-        records(body, 10_000)
+        records(body, 10_000, DECODER)
     try:
         found = explain(body, 10_000)
     except TooManyRows as error:
@@ -57,7 +58,7 @@ def test_what_too_many_rows_cost_does_not_grow_with_the_body(
 ) -> None:
     with pytest.raises(TooManyRows):
         try:
-            records(filled(unit), 10_000)
+            records(filled(unit), 10_000, DECODER)
         except REFUSED:
             explain(filled(unit), 10_000)
     # A piece is decoded, explained and counted.
@@ -66,11 +67,11 @@ def test_what_too_many_rows_cost_does_not_grow_with_the_body(
 
 def test_a_long_body_may_end_in_blanks() -> None:
     body = b'[{"Sex":"male"}]'.ljust(MOST)
-    assert len(records(body, 1)) == 1
+    assert len(records(body, 1, DECODER)) == 1
     with pytest.raises(REFUSED):
-        records(body[:-1] + b"x", 1)
+        records(body[:-1] + b"x", 1, DECODER)
     with pytest.raises(REFUSED):
-        records(body[:-1] + b"\x0b", 1)
+        records(body[:-1] + b"\x0b", 1, DECODER)
 
 
 @pytest.mark.parametrize("row", [0, 9_000])
@@ -134,7 +135,7 @@ def test_pieces_are_decoded_as_the_whole_is(body: bytes) -> None:
         patch.setattr(limits, "PIECE_BYTES", 10)
         patch.setattr(limits, "RECORD_BYTES", 60)
         try:
-            cut: object = records(body, 100)
+            cut: object = records(body, 100, DECODER)
         except REFUSED:
             cut = None
             assert explain(body, 100)

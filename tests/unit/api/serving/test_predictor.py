@@ -5,15 +5,17 @@ import pytest
 
 from api.serving.predictor import predict
 from api.serving.served_model import ServedModel
-from shared.schema.passenger import EXAMPLES
 from shared.versions.onnx_model import OnnxModel
+from tests.support import titanic
 from tests.support.records import columns
+from tests.support.titanic import EXAMPLES
 from tests.support.versions import exported_pipeline
 
 
 @pytest.fixture(scope="module")
 def served() -> ServedModel:
-    return ServedModel("20260102-030405-abcdef", OnnxModel(exported_pipeline()))
+    model = OnnxModel(exported_pipeline(), titanic.SCHEMA)
+    return titanic.served_model("20260102-030405-abcdef", model)
 
 
 def answer(served: ServedModel, passengers: list[dict[str, Any]]) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 
 from api.limits import MAX_ERRORS
-from api.serving.refusals import _unsound, explain
-from shared.schema.decoder import REFUSED, decode
-from shared.schema.features import FEATURES, Feature
+from api.serving.refusals import Refusals
+from shared.schema.decoder import REFUSED, Decoder
+from shared.schema.features import Feature
+from tests.support.titanic import FEATURES, decode, explain, schema_of
 
 MAX_ROWS = 10_000
 
@@ -146,6 +147,7 @@ def test_the_first_twenty_of_these_are_reported_in_the_order_of_the_records() ->
 def test_a_number_without_bounds_is_refused_where_float32_cannot_hold_it() -> None:
     mass = Feature(name="mass", kind="number", required=False)
     records: list[dict[str, Any]] = [{"mass": 3.4e38}, {"mass": None}, {"mass": -1e39}, {}]
-    (error,) = _unsound([*enumerate(records)], [mass])
+    refusals = Refusals(schema_of([mass]), Decoder([mass]))
+    (error,) = refusals._unsound([*enumerate(records)])
     assert (error["loc"], error["type"]) == (["body", 2, "mass"], "finite_number")
     assert "float32" in str(error["msg"])

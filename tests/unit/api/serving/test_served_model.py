@@ -3,12 +3,14 @@ import pytest
 from api.serving.served_model import ServedModel, ServedModelHolder, served_model
 from shared.errors import NoModelYet
 from shared.versions.onnx_model import OnnxModel
+from tests.support import titanic
 from tests.support.versions import exported_pipeline
 
 
 @pytest.fixture(scope="module")
 def served() -> ServedModel:
-    return ServedModel("20260102-030405-abcdef", OnnxModel(exported_pipeline()))
+    model = OnnxModel(exported_pipeline(), titanic.SCHEMA)
+    return titanic.served_model("20260102-030405-abcdef", model)
 
 
 def test_before_the_first_model_a_prediction_says_how_to_get_one() -> None:

@@ -76,6 +76,7 @@ class World:
             self.store,
             self.holder,
             cast(Replicas, self.replicas),
+            lambda _: b"{}",
         )
 
     def read(self, *readings: Reading, after: float = 0) -> str | None:

@@ -7,13 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api import limits
+from api.serving.tensors import Reader
 from api.v2 import messages
 from api.v2.messages import opened, read
-from api.v2.tensors import Reader
 from shared.errors import BadTensors, LifeboatError
 from shared.schema.columns import Columns
-from shared.schema.features import FEATURES, Feature
+from shared.schema.features import Feature
 from tests.support.large_bodies import SEX, TENSORS, request, tensor
+from tests.support.titanic import FEATURES
+from tests.support.titanic import READERS as TITANIC
+
+OUTPUTS = ("label", "probabilities")
 
 ROWS = 10_000
 
@@ -38,7 +42,7 @@ def test_no_decoder_is_given_more_than_is_bounded(
 
     monkeypatch.setattr(Reader, "from_json", noting_data)
     with pytest.raises(LifeboatError) as refused:
-        read(opened(body, None, ROWS), ROWS)
+        read(opened(body, None, ROWS, TITANIC), ROWS, TITANIC, OUTPUTS)
     assert len(str(refused.value)) < 500
     assert max(given, default=0) <= limits.OUTLINE_BYTES + limits.VALUE_BYTES * ROWS
 
@@ -49,7 +53,12 @@ def test_the_largest_request_of_sound_rows_is_read_in_any_layout() -> None:
     rows = [tensor(n, [[1.0]] * ROWS, ROWS) for n in numbers]
     for inputs in (flat, rows):
         whole = {"inputs": [tensor("Sex", ["male"] * ROWS, ROWS), *inputs], "id": "7"}
-        found = read(opened(json.dumps(whole, indent=4).encode(), None, ROWS), ROWS)
+        found = read(
+            opened(json.dumps(whole, indent=4).encode(), None, ROWS, TITANIC),
+            ROWS,
+            TITANIC,
+            OUTPUTS,
+        )
         assert found.id == "7"
         assert all((found.columns[name] == 1).all() for name in numbers)
         assert (found.columns["Sex"] == "male").all()
@@ -67,7 +76,7 @@ READERS = {feature.name: Reader(feature) for feature in RECORD}
 
 def columns(body: bytes) -> Columns | None:
     try:
-        return read(opened(body, None, 10, READERS), 10, READERS).columns
+        return read(opened(body, None, 10, READERS), 10, READERS, OUTPUTS).columns
     except LifeboatError:
         return None
 
@@ -114,10 +123,12 @@ def test_data_is_found_under_its_name_alone_and_no_client_can_name_a_list(
 ) -> None:
     monkeypatch.setattr(limits, "INLINE_BYTES", 0)
     body = request(SEX).replace(b'"data"', b'"%s"' % name)
-    assert read(opened(body, None, 10), 10).columns["Sex"].tolist() == [["male"]]
+    assert read(opened(body, None, 10, TITANIC), 10, TITANIC, OUTPUTS).columns["Sex"].tolist() == [
+        ["male"]
+    ]
     for guess in (b'"0"', b"0", b'":0"', b'"0000000000000000:0"'):
         with pytest.raises(BadTensors):
-            read(opened(body.replace(b'["male"]', guess), None, 10), 10)
+            read(opened(body.replace(b'["male"]', guess), None, 10, TITANIC), 10, TITANIC, OUTPUTS)
 
 
 def test_a_list_that_no_tensor_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,4 +137,4 @@ def test_a_list_that_no_tensor_has_is_refused(monkeypatch: pytest.MonkeyPatch) -
     body = request(SEX, parameters={"data": ["?"]})
     for text in (body, body.replace(b'"?"', b"no JSON")):
         with pytest.raises(BadTensors, match="in inputs alone"):
-            read(opened(text, None, 10), 10)
+            read(opened(text, None, 10, TITANIC), 10, TITANIC, OUTPUTS)

@@ -10,15 +10,15 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.serving.served_model import ServedModelHolder
-from api.v2.messages import EXAMPLE, INPUTS
-from shared.schema.features import FEATURES
-from shared.schema.passenger import EXAMPLES
+from api.v2.messages import example, inputs
+from tests.support.titanic import EXAMPLES, FEATURES, SCHEMA
 from tests.unit.api.conftest import Start
 
 INFER = "/v2/models/lifeboat/infer"
 VERSION = "20260102-030405-abcdef"
 VERSIONED = f"/v2/models/lifeboat/versions/{VERSION}"
 BINARY = {"binary_data_output": True}
+EXAMPLE = example(SCHEMA)
 NUMBERS = [feature.name for feature in FEATURES if feature.kind == "number"]
 
 
@@ -82,7 +82,7 @@ def test_the_server_names_itself_and_its_extensions(client: TestClient) -> None:
 def test_the_model_names_its_version_and_tensors(client: TestClient, path: str) -> None:
     model = client.get(path).json()
     assert (model["name"], model["versions"]) == ("lifeboat", [VERSION])
-    assert model["inputs"] == INPUTS
+    assert model["inputs"] == inputs(SCHEMA)
     assert [t["name"] for t in model["inputs"]] == [feature.name for feature in FEATURES]
     assert [t["datatype"] for t in model["outputs"]] == ["INT64", "FP32"]
     assert client.get(f"{path}/ready").json() == {"name": "lifeboat", "ready": True}

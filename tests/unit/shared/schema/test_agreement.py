@@ -20,6 +20,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal, Required
 
 import msgspec
@@ -31,15 +32,15 @@ from hypothesis import strategies as st
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
-from api.serving.refusals import _unsound, explain
+from api.serving.refusals import Refusals
+from api.serving.tensors import _NUMBERS, Reader
 from api.v2.messages import opened, read
-from api.v2.tensors import _NUMBERS, Reader
 from shared.errors import BadTensors, BadTrainingData
 from shared.schema.columns import Columns, columns_of
-from shared.schema.decoder import REFUSED, decode, record_type
-from shared.schema.features import FEATURES, Feature
+from shared.schema.decoder import REFUSED, Decoder, record_type
+from shared.schema.features import Feature
 from shared.schema.features import features_of as read_off
-from shared.schema.passenger import Passenger
+from tests.support.titanic import FEATURES, Passenger, decode, explain, schema_of
 from worker.training.reading.cells import MISSING
 from worker.training.table import features_of, parse
 
@@ -50,12 +51,16 @@ NOT_JSON = object()
 """In place of a value that JSON can write and Python cannot hold."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Checks:
     """All that checks the value of one feature, for one definition of a record."""
 
     features: Sequence[Feature]
     adapter: TypeAdapter[Any]
+
+    @cached_property
+    def refusals(self) -> Refusals:
+        return Refusals(schema_of(self.features), Decoder(self.features))
 
     def record(self, feature: Feature, text: str) -> str:
         """A record with this JSON as the value of the feature, and what else is required."""
@@ -72,7 +77,7 @@ class Checks:
             record = self.adapter.validate_json(self.record(feature, text))
         except ValidationError:
             return None
-        if _unsound([(0, record)], self.features):
+        if self.refusals._unsound([(0, record)]):
             return None
         value = record[feature.name]
         if value is None:
@@ -109,7 +114,7 @@ class Checks:
         readers = {feature.name: Reader(feature) for feature in self.features}
         try:
             message = opened(head + data, str(len(head)), 10, readers)
-            question = read(message, 10, readers)
+            question = read(message, 10, readers, ())
         except BadTensors:
             return None
         return only(question.columns, feature)

@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
 
-from shared.schema.columns import to_columns
-from shared.schema.decoder import decode
-from shared.schema.features import FEATURES
 from tests.support.records import columns
+from tests.support.titanic import FEATURES, decode, to_columns
 
 NUMBERS = [feature.name for feature in FEATURES if feature.kind == "number"]
 CATEGORIES = [feature.name for feature in FEATURES if feature.kind == "category"]

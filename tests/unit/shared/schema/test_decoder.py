@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from shared.schema.decoder import REFUSED, decode, to_records
-from shared.schema.features import FEATURES
-from shared.schema.passenger import EXAMPLES, Passenger
+from shared.schema.decoder import REFUSED
+from tests.support.titanic import EXAMPLES, FEATURES, Passenger, decode, to_records
 
 PYDANTIC = TypeAdapter(list[Passenger])
 

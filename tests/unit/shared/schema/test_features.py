@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Positive
 from typing_extensions import TypedDict
 
 from shared.schema.decoder import record_type
-from shared.schema.features import FEATURES, RECORD_NAME, Feature, features_of
+from shared.schema.features import Feature, features_of
+from tests.support.titanic import FEATURES, SCHEMA
 
 BY_NAME = {feature.name: feature for feature in FEATURES}
 CATEGORIES = [feature.name for feature in FEATURES if feature.kind == "category"]
@@ -59,7 +60,7 @@ def test_a_record_may_have_no_required_field() -> None:
 
 
 def test_a_record_is_called_by_the_name_of_its_class() -> None:
-    assert RECORD_NAME == "passenger"
+    assert SCHEMA.record_name == "passenger"
 
 
 # --- which values are sound ----------------------------------------------------------------------

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from shared.schema.passenger import EXAMPLES, Passenger
+from tests.support.titanic import EXAMPLES, Passenger
 
 PASSENGER = TypeAdapter(Passenger)
 OPTIONAL = ("Age", "Embarked", "Pclass", "SibSp", "Parch", "Fare")

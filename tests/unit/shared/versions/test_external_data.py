@@ -14,6 +14,7 @@ from shared.versions import external_data, onnx_model
 from shared.versions.external_data import has_external_data
 from shared.versions.onnx_model import OnnxModel
 from tests.support.external_data import PLACES, with_external_data
+from tests.support.titanic import SCHEMA
 from tests.support.versions import exported_pipeline
 
 _IN_OPEN, _IN_ACCESS = 0x20, 0x01
@@ -71,7 +72,7 @@ def test_external_data_is_refused_wherever_it_is_and_its_file_is_not_opened(
 ) -> None:
     for location in locations(weights):
         with pytest.raises(ValueError, match="external data"):
-            OnnxModel(PLACES[place](location))
+            OnnxModel(PLACES[place](location), SCHEMA)
     assert not opened
 
 
@@ -82,7 +83,7 @@ def test_onnxruntime_could_not_open_the_file_if_the_check_saw_nothing(
     monkeypatch.setattr(onnx_model, "has_external_data", lambda onnx: False)
     for location in locations(weights):
         try:
-            OnnxModel(PLACES[place](location))
+            OnnxModel(PLACES[place](location), SCHEMA)
         except ValueError as error:
             assert "\n" not in str(error)
     assert not opened
@@ -99,9 +100,9 @@ def test_onnxruntime_by_itself_opens_such_files(weights: Path, opened: Opened) -
 
 
 def test_a_sound_model_with_one_such_tensor_is_refused() -> None:
-    OnnxModel(exported_pipeline())
+    OnnxModel(exported_pipeline(), SCHEMA)
     with pytest.raises(ValueError, match="external data"):
-        OnnxModel(with_external_data(exported_pipeline(), "weights.bin"))
+        OnnxModel(with_external_data(exported_pipeline(), "weights.bin"), SCHEMA)
 
 
 def test_the_word_alone_is_none() -> None:
@@ -109,7 +110,7 @@ def test_the_word_alone_is_none() -> None:
     model.doc_string = "location"
     model.graph.initializer.append(onnx.helper.make_tensor("location", 1, [1], [1.0]))
     assert not has_external_data(model.SerializeToString())
-    OnnxModel(model.SerializeToString())
+    OnnxModel(model.SerializeToString(), SCHEMA)
 
 
 def test_bytes_that_are_no_model_have_none_or_are_refused() -> None:

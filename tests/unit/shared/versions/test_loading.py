@@ -8,7 +8,6 @@ import pytest
 from pydantic import SecretStr
 
 from shared.errors import PlotNotFound, VersionNotFound, VersionNotServable
-from shared.schema.passenger import EXAMPLES
 from shared.versions import digest
 from shared.versions.manifest import MANIFEST_FILE, ONNX_FILE, PIPELINE_FILE, Plot
 from shared.versions.onnx_model import OnnxModel
@@ -30,6 +29,7 @@ from tests.support.stored import (
     remove,
     truncate,
 )
+from tests.support.titanic import EXAMPLES, SCHEMA
 from tests.support.versions import PLOTS, exported_pipeline, publish
 
 STALE = OSError(116, "Stale file handle")
@@ -40,10 +40,12 @@ def test_a_published_version_loads_as_the_model_that_was_published(
 ) -> None:
     version = publish(storage)
     loaded, model = model_store.load(version)
-    labels, probabilities = model.predict(columns(EXAMPLES))
-    expected = OnnxModel(exported_pipeline()).predict(columns(EXAMPLES))
-    assert labels.tolist() == expected[0].tolist() == [0, 1]
-    assert np.array_equal(probabilities, expected[1])
+    answer = model.predict(columns(EXAMPLES))
+    expected = OnnxModel(exported_pipeline(), SCHEMA).predict(columns(EXAMPLES))
+    assert answer.codes is not None and expected.codes is not None
+    assert answer.codes.tolist() == expected.codes.tolist() == [0, 1]
+    assert answer.probabilities is not None and expected.probabilities is not None
+    assert np.array_equal(answer.probabilities, expected.probabilities)
     assert loaded == model_store.manifest(version)
     assert loaded.model_version == version
 

@@ -3,9 +3,10 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from shared.schema.features import FEATURES
+from shared.schema.schema import Kind
 from shared.versions.manifest import VERSION_PATTERN, FileDigest, Manifest, Plot
 from tests.support.manifests import manifest
+from tests.support.titanic import FEATURES
 
 
 @pytest.mark.parametrize("name", ["20261123-201455-7f3a9c", "00000000-000000-000000"])
@@ -39,11 +40,31 @@ def test_a_manifest_reads_back_as_it_was_written() -> None:
     assert Manifest.model_validate_json(written.model_dump_json(indent=2)) == written
 
 
-def test_a_manifest_says_which_inputs_its_model_takes() -> None:
+def test_a_manifest_has_its_schema_and_says_which_inputs_its_model_takes() -> None:
+    written = json.loads(manifest().model_dump_json())
     assert manifest().inputs == FEATURES
-    assert manifest().fits_this_schema
-    assert not manifest(inputs=FEATURES[:-1]).fits_this_schema
-    assert not manifest(inputs=FEATURES[::-1]).fits_this_schema
+    assert [field["name"] for field in written["schema"]["features"]] == [f.name for f in FEATURES]
+    assert (written["schema"]["kind"], written["schema"]["classes"]) == ("binary", [0, 1])
+
+
+def test_a_manifest_of_an_earlier_release_is_that_of_two_labels() -> None:
+    earlier = json.loads(manifest().model_dump_json())
+    del earlier["schema"], earlier["metric"], earlier["higher_is_better"]
+    found = Manifest.model_validate_json(json.dumps(earlier))
+    schema = found.record_schema
+    assert (schema.kind, schema.classes, schema.positive) == (Kind.BINARY, (0, 1), 1)
+    assert (schema.features, schema.record_name) == (FEATURES, "record")
+    assert schema.examples == ({"Sex": "male"},)
+    assert (found.metric, found.higher_is_better) == ("roc_auc", True)
+
+
+def test_a_field_of_a_later_release_is_ignored_and_a_later_format_refused_in_words() -> None:
+    later = json.loads(manifest().model_dump_json())
+    later |= {"news": 1, "schema": later["schema"] | {"news": 1}}
+    assert Manifest.model_validate_json(json.dumps(later)) == manifest()
+    for format in ({"format": 2}, {"schema": later["schema"] | {"format": 2}}):
+        with pytest.raises(ValidationError, match="which a later release wrote"):
+            Manifest.model_validate_json(json.dumps(later | format))
 
 
 def test_a_manifest_names_the_plots_that_are_there() -> None:
@@ -54,7 +75,8 @@ def test_a_manifest_names_the_plots_that_are_there() -> None:
 
 
 def test_the_plots_have_the_names_that_clients_know() -> None:
-    names = ["roc", "precision-recall", "calibration", "confusion-matrix", "permutation-importance"]
+    names = ["roc", "precision-recall", "calibration", "confusion-matrix", "prediction-error"]
+    names += ["residuals", "permutation-importance"]
     assert list(Plot) == names
     assert [plot.file for plot in Plot] == [f"plot-{name}.svg" for name in names]
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from shared.schema.features import FEATURES
-from shared.schema.passenger import EXAMPLES
+from shared.schema.columns import Columns
 from shared.versions.onnx_model import OUTPUT_NAMES, OnnxModel
 from tests.support.records import columns
+from tests.support.titanic import EXAMPLES, FEATURES, SCHEMA
 from tests.support.versions import exported_pipeline
 
 _ROOT = Path(__file__).parents[4]
@@ -30,7 +31,7 @@ WHOLE = {
 
 @pytest.fixture(scope="module")
 def model() -> OnnxModel:
-    return OnnxModel(exported_pipeline())
+    return OnnxModel(exported_pipeline(), SCHEMA)
 
 
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
@@ -39,7 +40,7 @@ FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 def handmade(
     nodes: list[onnx.NodeProto],
     inputs: tuple[str, ...] = FEATURE_NAMES,
-    outputs: tuple[str, ...] = OUTPUT_NAMES,
+    outputs: tuple[str, ...] = OUTPUT_NAMES[SCHEMA.kind],
 ) -> bytes:
     """A model of those nodes that takes one column per input."""
     text = [feature.name for feature in FEATURES if feature.kind == "category"]
@@ -64,16 +65,25 @@ def identities(*pairs: tuple[str, str]) -> list[onnx.NodeProto]:
     return [helper.make_node("Identity", [source], [target]) for source, target in pairs]
 
 
+def chances(model: OnnxModel, taken: Columns) -> NDArray[np.float32]:
+    """Return the probabilities of label 1."""
+    found = model.predict(taken).probabilities
+    assert found is not None
+    return found[:, 1]
+
+
 def test_labels_are_integers_and_probabilities_are_those_of_label_one(model: OnnxModel) -> None:
-    labels, probabilities = model.predict(columns(EXAMPLES))
-    assert labels.dtype == np.int64 and labels.tolist() == [0, 1]
+    labels = model.predict(columns(EXAMPLES)).codes
+    assert labels is not None and labels.dtype == np.int64 and labels.tolist() == [0, 1]
+    probabilities = chances(model, columns(EXAMPLES))
     assert probabilities.dtype == np.float32 and probabilities.shape == (2,)
     assert probabilities[0] < 0.5 < probabilities[1]
 
 
 def test_no_rows_give_no_predictions(model: OnnxModel) -> None:
-    labels, probabilities = model.predict(columns([]))
-    assert labels.shape == probabilities.shape == (0,)
+    answer = model.predict(columns([]))
+    assert answer.codes is not None and answer.probabilities is not None
+    assert (answer.codes.shape, answer.probabilities.shape) == ((0,), (0, 2))
 
 
 @pytest.mark.parametrize("absent", [f.name for f in FEATURES if not f.required])
@@ -81,8 +91,8 @@ def test_a_missing_field_is_answered_as_one_known_row_among_others_is(
     model: OnnxModel, absent: str
 ) -> None:
     row = {name: value for name, value in WHOLE.items() if name != absent}
-    _, alone = model.predict(columns([row]))
-    _, together = model.predict(columns([WHOLE, row, WHOLE]))
+    alone = chances(model, columns([row]))
+    together = chances(model, columns([WHOLE, row, WHOLE]))
     assert 0 < alone[0] < 1
     assert together[1] == alone[0]
     assert together[0] == together[2]
@@ -91,16 +101,16 @@ def test_a_missing_field_is_answered_as_one_known_row_among_others_is(
 def test_an_unseen_category_is_answered(model: OnnxModel) -> None:
     unseen = np.array([["?"]], object)
     known = columns([{"Sex": "male", "Embarked": "S"}])
-    _, probabilities = model.predict({**known, "Sex": unseen, "Embarked": unseen})
+    probabilities = chances(model, {**known, "Sex": unseen, "Embarked": unseen})
     assert 0 < probabilities[0] < 1
 
 
 def test_many_threads_at_once_get_the_answers_of_one(model: OnnxModel) -> None:
     rows = [{"Sex": "female", "Age": float(age)} for age in range(80)]
-    _, expected = model.predict(columns(rows))
+    expected = chances(model, columns(rows))
 
     def answer(age: int) -> float:
-        return float(model.predict(columns([rows[age]]))[1][0])
+        return float(chances(model, columns([rows[age]]))[0])
 
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(answer, list(range(80)) * 5))
@@ -114,13 +124,13 @@ def test_a_sound_model_warms_up(model: OnnxModel) -> None:
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x00" * 1000])
 def test_bytes_that_are_no_model_are_refused(content: bytes) -> None:
     with pytest.raises(ValueError):
-        OnnxModel(content)
+        OnnxModel(content, SCHEMA)
 
 
 def test_half_a_model_is_refused() -> None:
     content = exported_pipeline()
     with pytest.raises(ValueError, match="cannot load"):
-        OnnxModel(content[: len(content) // 2])
+        OnnxModel(content[: len(content) // 2], SCHEMA)
 
 
 def test_a_model_with_other_inputs_is_refused_and_they_are_named() -> None:
@@ -128,32 +138,31 @@ def test_a_model_with_other_inputs_is_refused_and_they_are_named() -> None:
         identities(("Age", "label"), ("Deck", "probabilities")), inputs=("Age", "Deck")
     )
     with pytest.raises(ValueError, match=r"\['Age', 'Deck'\].*'Embarked'"):
-        OnnxModel(content)
+        OnnxModel(content, SCHEMA)
 
 
 def test_a_model_with_other_outputs_is_refused_and_they_are_named() -> None:
     nodes = identities(("Age", "label"), ("Fare", "scores"))
     content = handmade(nodes, outputs=("label", "scores"))
     with pytest.raises(ValueError, match="scores.*probabilities"):
-        OnnxModel(content)
+        OnnxModel(content, SCHEMA)
 
 
 def test_a_model_that_loads_but_does_not_predict_fails_to_warm_up() -> None:
     reshape = helper.make_node("Reshape", ["Age", "impossible"], ["label"])
-    model = OnnxModel(handmade([reshape, *identities(("Fare", "probabilities"))]))
+    model = OnnxModel(handmade([reshape, *identities(("Fare", "probabilities"))]), SCHEMA)
     with pytest.raises(ValueError, match="does not predict"):
         model.warm_up()
 
 
 _PROGRAM = """
 import os, sys
+from shared.schema.columns import Columns
 from shared.versions.onnx_model import OnnxModel
-from shared.schema.passenger import EXAMPLES
-from shared.schema.columns import to_columns
-from shared.schema.decoder import to_records
-model = OnnxModel(open(sys.argv[1], "rb").read())
+from tests.support.titanic import EXAMPLES, SCHEMA, to_columns, to_records
+model = OnnxModel(open(sys.argv[1], "rb").read(), SCHEMA)
 model.warm_up()
-labels, _ = model.predict(to_columns(to_records(EXAMPLES)))
+labels = model.predict(to_columns(to_records(EXAMPLES))).codes
 print(labels.tolist(), os.environ["ORT_DISABLE_TELEMETRY"])
 """
 

@@ -1,0 +1,51 @@
+"""The schema of the Titanic, and what is made of it, for tests of what serves a schema."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from api.serving.refusals import Refusals
+from api.serving.served_model import ServedModel, compiled
+from api.serving.tensors import Reader
+from shared.schema.columns import columns_of
+from shared.schema.decoder import Decoder
+from shared.schema.features import Feature, features_of
+from shared.schema.json_schema import record_class
+from shared.schema.passenger import EXAMPLES as _EXAMPLES
+from shared.schema.passenger import LABEL
+from shared.schema.passenger import Passenger as _Passenger
+from shared.schema.schema import Kind, Schema
+from shared.versions.onnx_model import OnnxModel
+
+SCHEMA = Schema(
+    record="Passenger",
+    description=_Passenger.__doc__ or "",
+    features=features_of(_Passenger),
+    target=LABEL,
+    kind=Kind.BINARY,
+    classes=(0, 1),
+    positive=1,
+    examples=tuple(_EXAMPLES),
+)
+FEATURES = SCHEMA.features
+EXAMPLES: list[dict[str, Any]] = list(SCHEMA.examples)
+Passenger: Any = record_class(SCHEMA)
+"""A record, as Pydantic checks it."""
+
+DECODER = Decoder(FEATURES)
+decode, to_records = DECODER.decode, DECODER.to_records
+to_columns = columns_of(FEATURES)
+REFUSALS = Refusals(SCHEMA, DECODER)
+explain = REFUSALS.explain
+READERS = {feature.name: Reader(feature) for feature in FEATURES}
+
+
+def schema_of(features: Sequence[Feature]) -> Schema:
+    """Return a schema of other features; the rest is the Titanic's."""
+    return SCHEMA.model_copy(update={"features": tuple(features), "examples": ()})
+
+
+def served_model(
+    version: str, model: OnnxModel, schema: Schema = SCHEMA, openapi: bytes = b"{}"
+) -> ServedModel:
+    """Return a model as the watcher makes it, without the document."""
+    return compiled(version, schema, model, lambda _: openapi)
