@@ -100,7 +100,9 @@ def put_current_model(
     version_key: VersionKeyDep,
 ) -> ModelChoice:
     """Serve that version: roll back, or forward, in every API process within milliseconds."""
-    version_key.choose(choice.model_version, models.load)
+    # Before Redis is asked: whoever names what cannot be served learns that, whatever Redis says.
+    models.load(choice.model_version)
+    version_key.choose(choice.model_version, models.manifest)
     log.info("chosen as the version to serve", extra={"model_version": choice.model_version})
     return choice
 
