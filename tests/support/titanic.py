@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from api.serving.refusals import Refusals
-from api.serving.served_model import ServedModel, compiled
+from api.serving.served_model import Describe, ServedModel, compiled
 from api.serving.tensors import Reader
 from shared.schema.columns import columns_of
 from shared.schema.decoder import Decoder
@@ -45,7 +45,10 @@ def schema_of(features: Sequence[Feature]) -> Schema:
 
 
 def served_model(
-    version: str, model: OnnxModel, schema: Schema = SCHEMA, openapi: bytes = b"{}"
+    version: str,
+    model: OnnxModel,
+    schema: Schema = SCHEMA,
+    describe: Describe = lambda _: b"{}",
 ) -> ServedModel:
-    """Return a model as the watcher makes it, without the document."""
-    return compiled(version, schema, model, lambda _: openapi)
+    """Return a model as the watcher makes it; without a document unless told how."""
+    return compiled(version, schema, model, describe)
