@@ -71,7 +71,7 @@ class Settings(BaseSettings):
         "beside those of the system.",
     )
     training_data: Annotated[str, _Home] = Field(
-        "data/titanic.csv",
+        "examples/titanic/data.csv",
         description="Path or http(s) URL of the training table, CSV or Parquet, read anew by "
         "each run.",
     )

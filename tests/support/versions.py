@@ -27,7 +27,7 @@ from shared.versions.store import ModelStore, digests
 from tests.support.titanic import SCHEMA
 from worker.training import estimator, export, table
 
-TRAINING_DATA = str(Path(__file__).parents[2] / "data" / "titanic.csv")
+TRAINING_DATA = str(Path(__file__).parents[2] / "examples" / "titanic" / "data.csv")
 JOB_ID = "0" * 32
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><text>%s</text></svg>'
 PLOTS = {plot: SVG % plot.encode() for plot in Plot}
