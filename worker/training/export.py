@@ -11,14 +11,13 @@ from sklearn.base import is_classifier, is_regressor
 
 from shared.errors import EstimatorBroken
 from shared.schema.schema import Kind, Schema
+from shared.versions.onnx_model import OUTPUT_NAMES
 from worker.training.converters import boosters
 from worker.training.converters.advice import advice_for
 from worker.training.converters.graph import FLOAT, INT64, STRING, Graph
 from worker.training.converters.predictors import labels_and_probabilities, number
 from worker.training.converters.steps import Step
 from worker.training.converters.tables import Table, Tensor
-
-LABEL, PROBABILITIES, PREDICTION = "label", "probabilities", "prediction"
 
 
 def to_onnx(fitted: Any, schema: Schema) -> bytes:
@@ -34,7 +33,7 @@ def to_onnx(fitted: Any, schema: Schema) -> bytes:
     """
     boosters.register()
     is_regression = schema.kind is Kind.REGRESSION
-    outputs = (PREDICTION,) if is_regression else (LABEL, PROBABILITIES)
+    outputs = OUTPUT_NAMES[schema.kind]
     names = [feature.name for feature in schema.features]
     _check_names(names, outputs)
     _check_kind(fitted, schema)
