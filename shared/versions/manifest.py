@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shared.schema.features import Feature
-from shared.schema.schema import Kind, Schema
+from shared.schema.schema import UNKNOWN_TARGET, Kind, Schema
 
 ONNX_FILE = "model.onnx"
 PIPELINE_FILE = "model.joblib"
@@ -156,7 +156,7 @@ class Manifest(_Record):
 
 
 _EARLIER = {
-    **{"record": "Record", "target": "label", "kind": Kind.BINARY},
+    **{"record": "Record", "target": UNKNOWN_TARGET, "kind": Kind.BINARY},
     **{"classes": (0, 1), "positive": 1},
 }
 """The schema of versions that were published before there were schemas, but for its features."""
