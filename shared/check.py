@@ -49,11 +49,13 @@ def wrong() -> list[str]:
     `Settings` reads key files only when all values are sound, and stops at the first that is not.
     Hence this asks again without what is wrong already. Raises UnreadableFile.
     """
-    values = {n.lower(): v for n, v in environment.read(environment.FILE).values.items()}
+    given = environment.read(environment.FILE).values
+    values = {n.lower(): v for n, v in given.items() if n.lower() in Settings.model_fields}
     sentences: list[str] = []
     while True:
         try:
-            settings = _Given.model_validate(values)
+            # Not model_validate, which reads the key files twice and finds each key there already.
+            settings = _Given(**values)  # type: ignore[arg-type]
             settings.redis_server()
             return sentences + _missing(settings)
         except (ValidationError, UnreadableFile) as error:
