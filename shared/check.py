@@ -2,13 +2,12 @@
 
 import os
 import re
-import sys
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from shared import environment
+from shared import command, environment
 from shared.environment import PREFIX, UnreadableFile
 from shared.refusal import explanations, oddities
 from shared.settings import Settings
@@ -79,6 +78,4 @@ def _missing(settings: Settings) -> list[str]:
 
 
 if __name__ == "__main__":
-    # Error messages may hold any name of a file.
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    sys.exit(main())
+    command.run(main)
