@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -43,7 +43,7 @@ def _is_none(value: object) -> bool:
 
 
 class _Record(BaseModel):
-    # A later release may write fields that this one does not know. The digest tells a damaged name.
+    # A later release may write fields that this one does not know.
     model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True)
 
 
@@ -142,6 +142,12 @@ class Manifest(_Record):
         schema = found["schema"]
         features = schema.features if isinstance(schema, Schema) else schema.get("features", ())
         return {"inputs": features} | found
+
+    @model_validator(mode="after")
+    def _check_inputs(self) -> Self:
+        if self.inputs != self.record_schema.features:
+            raise ValueError("expected as inputs the features of its schema, got others")
+        return self
 
     @property
     def plots(self) -> list[Plot]:

@@ -16,6 +16,11 @@ def unfitted(made: object, kind: Kind) -> Any:
     """Return a copy of an unfitted estimator. Raises DefinitionBroken if it is not one."""
     _check(made, kind, "an unfitted scikit-learn estimator")
     for part in _parts(made):
+        if isinstance(part, type):
+            raise DefinitionBroken(
+                f"expected estimators, found the class {part.__name__} in a {type(made).__name__}; "
+                f"write {part.__name__}()"
+            )
         if _is_fitted(part):
             raise DefinitionBroken(
                 f"expected an unfitted estimator, found a fitted {type(part).__name__}, which "
@@ -99,12 +104,18 @@ def _last(found: Any) -> str:
 
 
 def _parts(estimator: Any) -> list[Any]:
-    """Return an estimator and those within it."""
+    """Return an estimator and those within it, classes included."""
     try:
         values = estimator.get_params(deep=True).values()
     except Exception:
         values = ()
-    return [estimator, *(value for value in values if isinstance(value, BaseEstimator))]
+    parts = (
+        value
+        for value in values
+        if isinstance(value, BaseEstimator)
+        or (isinstance(value, type) and issubclass(value, BaseEstimator))
+    )
+    return [estimator, *parts]
 
 
 def _is_fitted(estimator: Any) -> bool:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from shared.errors import DefinitionBroken
 from shared.schema.features import Feature
@@ -24,10 +24,6 @@ _OTHERS = {
     "decimal": ("a Decimal", "write float"),
     "dict": ("a dictionary", "write a field for each of its values"),
     "enum": ("an Enum", "write a Literal of its values"),
-    "function-after": ("a rule or validator", "remove it: no table and no tensor is checked by it"),
-    "function-before": ("a validator", "remove it: no table and no tensor is checked by it"),
-    "function-plain": ("a validator", "remove it: no table and no tensor is checked by it"),
-    "function-wrap": ("a validator", "remove it: no table and no tensor is checked by it"),
     "list": ("a list", "write a field for each of its values"),
     "model": ("a class", "write its fields here, one by one"),
     "dataclass": ("a class", "write its fields here, one by one"),
@@ -58,22 +54,32 @@ def feature_of(field: Declared) -> Feature:
             f"must be there and may be null; write {field.optional}, or a type without None"
         )
     if value["type"] not in ("literal", "float", "int"):
-        refuse_type(name, value, "a float, an int or a Literal of strings")
+        refuse_type(field, "a float, an int or a Literal of strings")
+    if value["type"] == "literal":
+        texts = _categories(name, value["expected"])
     if not field.required and not field.nullable:
         raise DefinitionBroken(
             f"{name}: expected an optional field to take null as well, found a type without None; "
             f"write {field.optional}, or make it required"
         )
-    if value["type"] == "literal":
-        return _category(field, value["expected"])
-    return number(field)
+    if value["type"] != "literal":
+        return number(field)
+    if "serialization" in value:
+        raise DefinitionBroken(f"{name}: expected no serializer; remove it")
+    return Feature(
+        name=name,
+        kind="category",
+        required=field.required,
+        categories=texts,
+        description=field.description,
+    )
 
 
-def refuse_type(name: str, value: Mapping[str, Any], expected: str) -> None:
+def refuse_type(field: Declared, expected: str) -> NoReturn:
     """Raise DefinitionBroken for a type that is not one of those expected."""
-    kind = str(value["type"])
-    found, fix = _OTHERS.get(kind, (f"the type {kind}", "write one of these"))
-    raise DefinitionBroken(f"{name}: expected {expected}, found {found}; {fix}")
+    kind = str(field.value["type"])
+    found, fix = _OTHERS.get(kind, (field.shown, "write one of these"))
+    raise DefinitionBroken(f"{field.name}: expected {expected}, found {found}; {fix}")
 
 
 def number(field: Declared) -> Feature:
@@ -131,8 +137,7 @@ def _bound(name: str, value: Mapping[str, Any], rule: str) -> float | None:
     return number
 
 
-def _category(field: Declared, values: Sequence[object]) -> Feature:
-    name = field.name
+def _categories(name: str, values: Sequence[object]) -> tuple[str, ...]:
     for value in values:
         if not isinstance(value, str) or type(value) is not str:
             fix = (
@@ -152,10 +157,4 @@ def _category(field: Declared, values: Sequence[object]) -> Feature:
             check_text(text, "a category", MOST_TEXT)
         except DefinitionBroken as error:
             raise DefinitionBroken(f"{name}: {error}") from None
-    return Feature(
-        name=name,
-        kind="category",
-        required=field.required,
-        categories=texts,
-        description=field.description,
-    )
+    return texts

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import annotated_types
-from pydantic import BaseModel, TypeAdapter
+from pydantic import AllowInfNan, BaseModel, Strict, TypeAdapter
 from pydantic.fields import FieldInfo
 from typing_extensions import Doc, TypedDict
 
@@ -24,6 +24,16 @@ _KEPT = {"annotation", "default", "description", "ge", "gt", "le", "lt", "multip
 """What `Field(...)` may say of a field: what travels with a version."""
 _DOCUMENTS = {"title", "examples", "json_schema_extra", "deprecated", "repr"}
 """What it may say, too, because no value is checked by it; nothing is made of it."""
+_BOUNDS = (
+    annotated_types.Ge,
+    annotated_types.Gt,
+    annotated_types.Le,
+    annotated_types.Lt,
+    annotated_types.Interval,
+    annotated_types.MultipleOf,
+    Strict,
+    AllowInfNan,
+)
 _IF = {"strict": (None, True), "allow_inf_nan": (None, False), "frozen": (None, False)}
 """What it may say if it says what holds anyway."""
 
@@ -41,6 +51,8 @@ class Declared:
     description: str
     is_model: bool
     """Whether its class is a BaseModel, in which an optional field has the default None."""
+    shown: str
+    """Its type, as it is written."""
 
     @property
     def optional(self) -> str:
@@ -72,7 +84,11 @@ def fields_of(record: type) -> list[Declared]:
         said = [*_infos(hints[name], name), *([infos[name]] if is_model else [])]
         for info in said:
             _check_info(info, name)
-        fields.append(_declared(name, field, said, refs, is_model))
+        if is_model:
+            for note in infos[name].metadata:
+                _check_note(note, name)
+        shown = getattr(hints[name], "__name__", "") or str(hints[name]).replace("typing.", "")
+        fields.append(_declared(name, field, said, refs, is_model, shown[:80]))
     _check_names([field.name for field in fields])
     return fields
 
@@ -80,7 +96,10 @@ def fields_of(record: type) -> list[Declared]:
 def _core(record: type) -> Any:
     """Return Pydantic's core schema of a class."""
     try:
-        return TypeAdapter(record).core_schema
+        core: Any = TypeAdapter(record).core_schema
+        # Of a class that is not fully defined, each access raises.
+        core["type"]
+        return core
     except Exception as error:
         if "typing_extensions.TypedDict" in str(error):
             raise DefinitionBroken(
@@ -103,7 +122,7 @@ def _find_wrong_field(record: type) -> None:
         ) from error
     for name, hint in hints.items():
         try:
-            TypeAdapter(TypedDict("One", {name: hint}))  # type: ignore[operator]
+            TypeAdapter(TypedDict("One", {name: hint})).core_schema["type"]  # type: ignore[operator]
         except Exception as error:
             raise DefinitionBroken(
                 f"{name}: expected a float, an int or a Literal of strings; {_first_line(error)}; "
@@ -117,7 +136,12 @@ def _first_line(error: Exception) -> str:
 
 
 def _declared(
-    name: str, field: Any, said: list[FieldInfo], refs: dict[str, Any], is_model: bool
+    name: str,
+    field: Any,
+    said: list[FieldInfo],
+    refs: dict[str, Any],
+    is_model: bool,
+    shown: str,
 ) -> Declared:
     if alias := field.get("validation_alias") or field.get("serialization_alias"):
         raise DefinitionBroken(
@@ -142,8 +166,6 @@ def _declared(
     nullable = value["type"] == "nullable"
     if nullable:
         value = _resolved(value["schema"], refs)
-    if "serialization" in value:
-        raise DefinitionBroken(f"{name}: expected no serializer; remove it")
     texts = [info.description for info in said if info.description]
     description = " ".join(texts[-1].split()) if texts else ""
     if len(description) > MOST_DESCRIPTION:
@@ -151,7 +173,7 @@ def _declared(
             f"{name}: expected a description of at most {MOST_DESCRIPTION:,} characters, found "
             f"{len(description):,}; shorten it"
         )
-    return Declared(name, required, nullable, value, description, is_model)
+    return Declared(name, required, nullable, value, description, is_model, shown)
 
 
 def _resolved(core: Any, refs: dict[str, Any]) -> Any:
@@ -172,18 +194,32 @@ def _infos(hint: Any, name: str) -> Iterator[FieldInfo]:
                 yield note
             elif isinstance(note, Doc):
                 yield FieldInfo(description=note.documentation)
-            elif not isinstance(
-                note, annotated_types.BaseMetadata | annotated_types.GroupedMetadata | str
-            ):
-                found = note.__name__ if isinstance(note, type) else type(note).__name__
-                raise DefinitionBroken(
-                    f"{name}: expected Field(...) with bounds or a description, found {found}, "
-                    "which a serving process could not keep; remove it"
-                )
+            elif not isinstance(note, str):
+                _check_note(note, name)
         return
     for inner in get_args(hint):
         if not isinstance(inner, str | int | bytes):
             yield from _infos(inner, name)
+
+
+def _check_note(note: Any, name: str) -> None:
+    """Raise DefinitionBroken for a note to a type that is more than a bound."""
+    if isinstance(note, _BOUNDS):
+        return
+    kind = (note if isinstance(note, type) else type(note)).__name__
+    rules = {rule: value for rule, value in getattr(note, "__dict__", {}).items() if value}
+    # What Field(...) makes of rules without a class of their own.
+    if kind == "PydanticGeneralMetadata":
+        if rules.keys() <= _IF.keys():
+            return
+        kind = "Field"
+    found = kind
+    if isinstance(note, annotated_types.BaseMetadata | annotated_types.GroupedMetadata):
+        found = f"{kind}({', '.join(f'{rule}={value!r}' for rule, value in rules.items())})"[:80]
+    raise DefinitionBroken(
+        f"{name}: expected Field(...) with bounds or a description, found {found}, which a serving "
+        "process could not keep; remove it"
+    )
 
 
 def _check_info(info: FieldInfo, name: str) -> None:

@@ -53,7 +53,7 @@ def labels_of(target: Declared, positive: object = None) -> Labels:
     elif value["type"] == "literal":
         listed = value["expected"]
     else:
-        refuse_type(name, value, "the target to be a Literal of labels, a bool, a float or an int")
+        refuse_type(target, "the target to be a Literal of labels, a bool, a float or an int")
     _check(name, listed)
     if len(listed) == 2:
         default = True if isinstance(listed[0], bool) else listed[1]

@@ -134,5 +134,9 @@ def _text(error: BaseException) -> str:
     except Exception:
         return ""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    # Pydantic's errors end with an address, and begin with what is wrong.
+    if type(error).__name__ == "SchemaError":
+        # Pydantic's core says where it was before it says what is wrong there.
+        lines = [line.replace("SchemaError: ", "") for line in lines]
+        lines = [" ".join([line for line in lines if line.startswith("Field ")] + lines[-1:])]
+    # Other errors of Pydantic's begin with what is wrong, and end with an address.
     return lines[0][:_MOST_SAID].rstrip(".;:") if lines else ""
