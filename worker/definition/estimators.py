@@ -1,5 +1,6 @@
 """What a definition's functions return: an estimator that fits the kind of its target."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -103,19 +104,18 @@ def _last(found: Any) -> str:
         return ""
 
 
-def _parts(estimator: Any) -> list[Any]:
-    """Return an estimator and those within it, classes included."""
-    try:
-        values = estimator.get_params(deep=True).values()
-    except Exception:
-        values = ()
-    parts = (
-        value
-        for value in values
-        if isinstance(value, BaseEstimator)
-        or (isinstance(value, type) and issubclass(value, BaseEstimator))
-    )
-    return [estimator, *parts]
+def _parts(value: Any) -> Iterator[Any]:
+    """Yield an estimator and those within it, and classes that should be estimators."""
+    if isinstance(value, type):
+        if issubclass(value, BaseEstimator):
+            yield value
+    elif isinstance(value, BaseEstimator):
+        yield value
+        for inner in value.get_params(deep=False).values():
+            yield from _parts(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _parts(inner)
 
 
 def _is_fitted(estimator: Any) -> bool:

@@ -10,13 +10,6 @@ from worker.training.scoring import DEFAULT, STANDARD, Metric
 from worker.training.served import Served
 
 _FORCED = "; promoted because force was asked for"
-_TITLES = {
-    "roc_auc": "ROC AUC",
-    "r2": "R²",
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "f1_macro": "macro F1",
-}
 
 
 @dataclass(frozen=True)
@@ -89,8 +82,8 @@ def _common(candidate: Candidate, compared: Manifest) -> tuple[Metric | None, st
     for metric in known:
         if metric.name in candidate.metrics and metric.name in compared.metrics:
             note = (
-                f"{compared.model_version} has no {_title(own.name)}, so the two are compared by "
-                f"{_title(metric.name)}: "
+                f"{compared.model_version} has no {own.title}, so the two are compared by "
+                f"{metric.title}: "
             )
             return metric, note
     return None, ""
@@ -110,14 +103,10 @@ def _compare(
     else:
         way, good_enough = "higher", score.mean <= before + allowed
     return (
-        f"{_title(metric.name)} {_figure(score.mean)} against {_figure(before)} of the served "
+        f"{metric.title} {_figure(score.mean)} against {_figure(before)} of the served "
         f"{compared.model_version}; up to {_figure(allowed)} {way} is allowed",
         good_enough,
     )
-
-
-def _title(name: str) -> str:
-    return _TITLES.get(name, name.replace("_", " "))
 
 
 def _figure(number: float) -> str:

@@ -43,6 +43,13 @@ DEFAULT: Mapping[Kind, str] = {
 """The metric that the gate compares, unless a definition chooses another: those without a unit."""
 
 _NEGATED = "neg_"
+_TITLES = {
+    "roc_auc": "ROC AUC",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "f1_macro": "macro F1",
+}
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,11 @@ class Metric:
     name: str
     scorer: str
     """scikit-learn's name."""
+
+    @property
+    def title(self) -> str:
+        """Return what people call the metric."""
+        return _TITLES.get(self.name, self.name.replace("_", " "))
 
     @property
     def higher_is_better(self) -> bool:

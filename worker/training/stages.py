@@ -21,9 +21,10 @@ from shared.schema.schema import Kind, Schema
 from shared.versions.manifest import ONNX_FILE, PIPELINE_FILE, Manifest, Plot
 from shared.versions.store import ModelStore, digests
 from worker.definition.definition import Definition
-from worker.training import evaluation, export, plots, scoring, table, target
+from worker.training import evaluation, export, scoring, table, target
 from worker.training.gate import Candidate, promotion_gate
 from worker.training.parity import prove_parity
+from worker.training.plots.drawing import draw
 from worker.training.served import Look
 from worker.training.source import MOST_BYTES, TIMEOUT_SECONDS
 
@@ -147,7 +148,7 @@ def run_stages(
             definition.metric,
         )
     with stage(Stage.PLOT):
-        drawn = plots.draw(evaluated)
+        drawn = draw(evaluated)
     with stage(Stage.EXPORT):
         exported = export.to_onnx(fitted, schema)
     with stage(Stage.VERIFY):
