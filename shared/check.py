@@ -70,8 +70,7 @@ def _missing(settings: Settings) -> list[str]:
     """Return a sentence for what would be missed only later."""
     found = []
     table = settings.training_data
-    is_set = "training_data" in settings.model_fields_set
-    if is_set and "://" not in table and not os.access(table, os.R_OK):
+    if table and "://" not in table and not os.access(table, os.R_OK):
         found.append(f"LIFEBOAT_TRAINING_DATA: expected a file to read, found none: {table}")
     return found
 

@@ -105,6 +105,10 @@ class BadTrainingData(TrainingFailed):
     """Raised when the training table cannot be read or cannot be trained on."""
 
 
+class DefinitionBroken(TrainingFailed):
+    """Raised when the folder of a model cannot be read, or its code does not do what it must."""
+
+
 class EstimatorBroken(TrainingFailed):
     """Raised when the estimator cannot be imported, or does not return what can be published."""
 

@@ -70,10 +70,14 @@ class Settings(BaseSettings):
         description="File of the certificate authorities (PEM) that a rediss:// server may have, "
         "beside those of the system.",
     )
-    training_data: Annotated[str, _Home] = Field(
-        "data/titanic.csv",
+    model: UserPath = Field(
+        Path("examples/titanic"),
+        description="Folder of the definition: what is learned, and how; read anew by each run.",
+    )
+    training_data: Annotated[str, _Home] | None = Field(
+        None,
         description="Path or http(s) URL of the training table, CSV or Parquet, read anew by "
-        "each run.",
+        "each run. The table of the definition if not set.",
     )
     training_data_max_bytes: int = Field(
         512 * 1024 * 1024,

@@ -1,16 +1,14 @@
 """The Celery task: claims a job, runs it, and reports how it ended."""
 
-import importlib
 import logging
 import os
-from collections.abc import Callable
 from functools import cache
 
 import redis
 from celery import Task
 
 from shared import resources
-from shared.errors import EstimatorBroken, LifeboatError, RunCancelled, RunLost, VersionNotFound
+from shared.errors import LifeboatError, RunCancelled, RunLost, VersionNotFound
 from shared.jobs.job import JobResult
 from shared.jobs.queue import TASK_NAME
 from shared.resources import Resources
@@ -66,8 +64,13 @@ def train(task: "Task[[str], None]", job_id: str) -> None:
 def _run(attempt: Attempt, own: Resources) -> None:
     published: Manifest | None = None
     try:
-        published = _stages()(
+        # Imported here, because the main process imports this module too and needs no scikit-learn.
+        from worker.definition.definition import read
+        from worker.training.stages import run_stages
+
+        published = run_stages(
             attempt,
+            definition=read(settings.model),
             training_data=settings.training_data,
             model_store=own.models,
             served=lambda: _served(own),
@@ -89,36 +92,13 @@ def _run(attempt: Attempt, own: Resources) -> None:
     except SystemExit as error:
         # It would end this process, and look like a death three times.
         log.exception("failed")
-        attempt.fail(f"the estimator ended its process by SystemExit({error.code!r})")
+        attempt.fail(f"the model ended its process by SystemExit({error.code!r})")
     except OSError as error:
         log.exception("failed")
         attempt.fail(f"the models volume did not accept the version: {error.strerror or error}")
     except Exception as error:
         log.exception("failed")
         attempt.fail(f"{type(error).__name__}: {error} (the worker's log has the traceback)")
-
-
-def _stages() -> Callable[..., Manifest]:
-    """Return what carries out a run. Raises EstimatorBroken if the estimator cannot be imported.
-
-    Imported here, because the main process imports this module too and needs no scikit-learn. A
-    file that is mended is imported by the next run.
-    """
-    try:
-        estimator = importlib.import_module("worker.training.estimator")
-    except (Exception, SystemExit) as error:
-        log.exception("the estimator cannot be imported")
-        raise EstimatorBroken(
-            f"worker/training/estimator.py cannot be imported: {type(error).__name__}: {error}; "
-            "install what it needs where the worker runs, or mend it"
-        ) from error
-    if not callable(getattr(estimator, "fit", None)):
-        raise EstimatorBroken(
-            "worker/training/estimator.py: expected a function fit(features, labels), found none"
-        )
-    from worker.training.stages import run_stages
-
-    return run_stages
 
 
 def _result(published: Manifest) -> JobResult:

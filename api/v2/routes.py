@@ -154,7 +154,8 @@ def _infer(
         message = opened(body, header_length, max_rows, served.readers)
         if message.rows * len(served.readers) > most_values:
             return None
-        return _answered(read(message, max_rows, served.readers, OUTPUT_NAMES[served.schema.kind]), served)
+        known = OUTPUT_NAMES[served.schema.kind]
+        return _answered(read(message, max_rows, served.readers, known), served)
     except LifeboatError as error:
         return error.with_traceback(None)
 

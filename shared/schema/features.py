@@ -1,18 +1,16 @@
-"""The model's features, read off the definition of a record: each says which values are sound.
+"""The features of a schema: each says which values are sound.
 
 Every check of a value asks `Feature`: the decoder, the explanation of refused records, the tensors
 of the Open Inference Protocol, the training table and the proof of parity.
 """
 
 import math
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
-from typing_extensions import TypedDict
+from pydantic import BaseModel, ConfigDict, Field
 
 _LARGEST = float(np.finfo(np.float32).max)
 """The largest number that the model's input can hold; beyond it, float32 has only infinity."""
@@ -113,98 +111,3 @@ class Feature(BaseModel):
         if self.below is not None:
             highest = min(highest, math.nextafter(self.below, -math.inf))
         return lowest, highest
-
-
-_TYPES = {
-    "bool": "a boolean; write a Literal of categories",
-    "date": "a date",
-    "datetime": "a date",
-    "default": "a default; a field without a value is missing",
-    "definition-ref": "a class",
-    "enum": "an Enum; write a Literal of its values",
-    "function-after": "a rule or validator that no table and no tensor would be checked by",
-    "function-before": "a validator that no table and no tensor would be checked by",
-    "function-plain": "a validator that no table and no tensor would be checked by",
-    "function-wrap": "a validator that no table and no tensor would be checked by",
-    "str": "any string",
-    "union": "several types",
-}
-"""Pydantic's word for what a field is -> what its author would call it."""
-
-_RULES = {"type", "ge", "gt", "le", "lt", "multiple_of", "strict", "allow_inf_nan", "metadata"}
-"""The rules of a number that are known here; a record with any other is refused."""
-
-
-def _feature(name: str, field: dict[str, Any]) -> Feature:
-    """Return the feature that Pydantic's core schema of a field describes. Raises TypeError."""
-    required, value = field["required"], field["schema"]
-    if alias := field.get("validation_alias"):
-        raise TypeError(f"{name}: expected a field without an alias, got {alias!r}")
-    if value["type"] == "nullable":
-        if required:
-            raise TypeError(f"{name}: expected a type without None, because it is Required")
-        value = value["schema"]
-    if value["type"] == "literal":
-        return _category(name, required, value["expected"])
-    if value["type"] not in ("float", "int"):
-        found = _TYPES.get(value["type"], f"the type {value['type']}")
-        raise TypeError(f"{name}: expected a float or a Literal of strings, got {found}")
-    if value.get("strict") is False or value.get("allow_inf_nan") is True:
-        raise TypeError(
-            f"{name}: expected a strict, finite number, got strict=False or allow_inf_nan=True"
-        )
-    if unknown := value.keys() - _RULES:
-        raise TypeError(f"{name}: expected ge, gt, le, lt, multiple_of=1, got {min(unknown)}")
-    step = value.get("multiple_of")
-    if step not in (None, 1):
-        raise TypeError(f"{name}: expected multiple_of=1, for whole numbers; got {step}")
-    feature = Feature(
-        name=name,
-        kind="number",
-        required=required,
-        whole=value["type"] == "int" or step == 1,
-        minimum=value.get("ge"),
-        maximum=value.get("le"),
-        above=value.get("gt"),
-        below=value.get("lt"),
-    )
-    lowest, highest = feature.bounds
-    # Of the whole numbers, too, there must be one between them.
-    if not (math.ceil(lowest) <= highest if feature.whole else lowest <= highest):
-        raise TypeError(f"{name}: expected bounds that some number keeps, got {feature.expected}")
-    return feature
-
-
-def _category(name: str, required: bool, values: Sequence[object]) -> Feature:
-    texts = [value for value in values if isinstance(value, str)]
-    if len(texts) < len(values):
-        (other, *_) = (value for value in values if not isinstance(value, str))
-        raise TypeError(
-            f"{name}: expected a Literal of strings, got one with {other!r}; "
-            + ("write Literal[...] | None" if other is None else f"write {str(other)!r}, or float")
-        )
-    return Feature(name=name, kind="category", required=required, categories=tuple(texts))
-
-
-def features_of(record: type) -> tuple[Feature, ...]:
-    """Return the features of a record, a TypedDict, in the order of its fields.
-
-    Raises TypeError, with the name of the field, if it has a rule that not every check would keep.
-    """
-    try:
-        core: Any = TypeAdapter(record).core_schema
-    except Exception as error:
-        for name, hint in get_type_hints(record, include_extras=True).items():
-            try:
-                TypeAdapter(TypedDict("One", {name: hint}))  # type: ignore[operator]
-            except Exception as one:
-                said = str(one).partition("\n")[0]
-                raise TypeError(
-                    f"{name}: expected a float or a Literal of strings, {said}"
-                ) from one
-        raise TypeError(f"the record: {error}") from error
-    if core["type"] == "definitions":
-        core = core["schema"]
-    if core["type"] != "typed-dict":
-        raise TypeError(f"{record.__name__}: expected a TypedDict without validators of its own")
-    return tuple(_feature(name, field) for name, field in core["fields"].items())

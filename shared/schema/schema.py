@@ -26,6 +26,9 @@ from shared.schema.features import Feature
 FORMAT = 1
 """The newest format of a schema that this release reads."""
 
+UNKNOWN_TARGET = "label"
+"""What stands for the target of versions that were published before there were schemas."""
+
 
 class Kind(StrEnum):
     """What is learned."""

@@ -3,12 +3,12 @@
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shared.schema.features import Feature
-from shared.schema.schema import Kind, Schema
+from shared.schema.schema import UNKNOWN_TARGET, Kind, Schema
 
 ONNX_FILE = "model.onnx"
 PIPELINE_FILE = "model.joblib"
@@ -43,7 +43,7 @@ def _is_none(value: object) -> bool:
 
 
 class _Record(BaseModel):
-    # A later release may write fields that this one does not know. The digest tells a damaged name.
+    # A later release may write fields that this one does not know.
     model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True)
 
 
@@ -143,6 +143,12 @@ class Manifest(_Record):
         features = schema.features if isinstance(schema, Schema) else schema.get("features", ())
         return {"inputs": features} | found
 
+    @model_validator(mode="after")
+    def _check_inputs(self) -> Self:
+        if self.inputs != self.record_schema.features:
+            raise ValueError("expected as inputs the features of its schema, got others")
+        return self
+
     @property
     def plots(self) -> list[Plot]:
         """Return the plots that the version has; none if it was published before there were any."""
@@ -150,7 +156,7 @@ class Manifest(_Record):
 
 
 _EARLIER = {
-    **{"record": "Record", "target": "label", "kind": Kind.BINARY},
+    **{"record": "Record", "target": UNKNOWN_TARGET, "kind": Kind.BINARY},
     **{"classes": (0, 1), "positive": 1},
 }
 """The schema of versions that were published before there were schemas, but for its features."""

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Literal
 
 from pydantic import SecretStr, ValidationError
 
@@ -269,7 +270,11 @@ def _published(keys: Iterable[str]) -> set[str]:
 def _parsed(version: str, content: bytes, *keys: SecretStr) -> Manifest:
     """Return a version's manifest, from the very bytes whose digest was checked."""
     try:
-        manifest = Manifest.model_validate_json(digest.check(content, *keys))
+        text = digest.check(content, *keys)
+        # Under a right digest an unknown field is a later release's. Without one its name may be
+        # damaged.
+        extra: Literal["ignore", "forbid"] = "ignore" if text is not content else "forbid"
+        manifest = Manifest.model_validate_json(text, extra=extra)
     except digest.DigestWrong as error:
         raise VersionNotServable(f"model version {version}: {MANIFEST_FILE} {error}") from error
     except ValidationError as error:

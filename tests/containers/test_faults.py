@@ -10,7 +10,7 @@ from tests.support.processes import ROOT, RUN_SECONDS, Api, wait_for
 from tests.support.rolling_restart import restart
 from tests.support.steady_client import predict_meanwhile
 
-_TABLE = (ROOT / "data" / "titanic.csv").read_bytes()
+_TABLE = (ROOT / "examples" / "titanic" / "data.csv").read_bytes()
 
 
 def _kill_redis(compose: Compose) -> None:

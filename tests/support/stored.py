@@ -122,8 +122,8 @@ OTHER_MANIFESTS: list[tuple[Damage, str]] = [
         edit(lambda fields: fields.update(model_version="20200101-000000-000000")),
         "20200101-000000-000000",
     ),
-    (edit(lambda fields: fields["inputs"].append(_EXTRA)), "other features"),
-    (edit(lambda fields: fields["inputs"][0].update(maximum=150)), "other features"),
-    (edit(lambda fields: fields["inputs"].reverse()), "other features"),
+    (edit(lambda fields: fields["inputs"].append(_EXTRA)), "features of its schema"),
+    (edit(lambda fields: fields["inputs"][0].update(maximum=150)), "features of its schema"),
+    (edit(lambda fields: fields["inputs"].reverse()), "features of its schema"),
 ]
 """What is wrong with a version, and what the refusal names."""

@@ -1,31 +1,23 @@
 """The schema of the Titanic, and what is made of it, for tests of what serves a schema."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from api.serving.refusals import Refusals
-from api.serving.served_model import ServedModel, compiled
+from api.serving.served_model import Describe, ServedModel, compiled
 from api.serving.tensors import Reader
 from shared.schema.columns import columns_of
 from shared.schema.decoder import Decoder
-from shared.schema.features import Feature, features_of
+from shared.schema.features import Feature
 from shared.schema.json_schema import record_class
-from shared.schema.passenger import EXAMPLES as _EXAMPLES
-from shared.schema.passenger import LABEL
-from shared.schema.passenger import Passenger as _Passenger
-from shared.schema.schema import Kind, Schema
+from shared.schema.schema import Schema
 from shared.versions.onnx_model import OnnxModel
+from worker.definition.definition import read
 
-SCHEMA = Schema(
-    record="Passenger",
-    description=_Passenger.__doc__ or "",
-    features=features_of(_Passenger),
-    target=LABEL,
-    kind=Kind.BINARY,
-    classes=(0, 1),
-    positive=1,
-    examples=tuple(_EXAMPLES),
-)
+EXAMPLES_FOLDER = Path(__file__).parents[2] / "examples"
+
+SCHEMA = read(EXAMPLES_FOLDER / "titanic").schema
 FEATURES = SCHEMA.features
 EXAMPLES: list[dict[str, Any]] = list(SCHEMA.examples)
 Passenger: Any = record_class(SCHEMA)
@@ -45,7 +37,10 @@ def schema_of(features: Sequence[Feature]) -> Schema:
 
 
 def served_model(
-    version: str, model: OnnxModel, schema: Schema = SCHEMA, openapi: bytes = b"{}"
+    version: str,
+    model: OnnxModel,
+    schema: Schema = SCHEMA,
+    describe: Describe = lambda _: b"{}",
 ) -> ServedModel:
-    """Return a model as the watcher makes it, without the document."""
-    return compiled(version, schema, model, lambda _: openapi)
+    """Return a model as the watcher makes it; without a document unless told how."""
+    return compiled(version, schema, model, describe)

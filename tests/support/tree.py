@@ -9,14 +9,14 @@ from tests.support.processes import ROOT
 ROOMS = ("api", "worker", "shared", "local", "cli")
 """The folders of the product's code."""
 
-_OTHER_CODE = ("tests", "benchmarks")
+_OTHER_CODE = ("tests", "benchmarks", "examples")
 
 
 def documents() -> list[Path]:
     """Return every page that is written for people."""
     return [
         *sorted(ROOT.glob("*.md")),
-        *(page for folder in ("docs", "data", "benchmarks") for page in _in(folder, "*.md")),
+        *(page for folder in ("docs", "examples", "benchmarks") for page in _in(folder, "*.md")),
     ]
 
 
@@ -33,7 +33,7 @@ def python_files() -> list[Path]:
 def other_files() -> list[Path]:
     """Return what is neither Python nor prose: Lua, files of the page, tables, images, CI."""
     patterns = ("*.js", "*.css", "*.html", "*.lua", "*.yml", "*.json", "*.ipynb", "*.csv")
-    folders = ("api", "shared", "data", "monitoring", "notebooks", ".github")
+    folders = ("api", "shared", "examples", "monitoring", "notebooks", ".github")
     return [
         *(path for folder in folders for pattern in patterns for path in _in(folder, pattern)),
         *sorted(ROOT.glob("Dockerfile.*")),

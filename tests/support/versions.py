@@ -25,29 +25,45 @@ from shared.versions.storage.base import Storage
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore, digests
 from tests.support.titanic import SCHEMA
-from worker.training import estimator, export, table
+from worker.definition.definition import Definition, read
+from worker.training import export, table
+from worker.training.evaluation import FOLDS
 
-TRAINING_DATA = str(Path(__file__).parents[2] / "data" / "titanic.csv")
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TRAINING_DATA = str(EXAMPLES / "titanic" / "data.csv")
 JOB_ID = "0" * 32
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><text>%s</text></svg>'
-PLOTS = {plot: SVG % plot.encode() for plot in Plot}
+_OF_TWO_LABELS = [plot for plot in Plot if plot not in (Plot.PREDICTION_ERROR, Plot.RESIDUALS)]
+PLOTS: dict[Plot, bytes] = {plot: SVG % plot.encode() for plot in _OF_TWO_LABELS}
 """Stand in for those that take a cross-validation to draw."""
 
 
 @functools.cache
-def training_table() -> table.TrainingTable:
-    return table.load(TRAINING_DATA, SCHEMA, least_per_label=10)
+def definition(example: str = "titanic") -> Definition:
+    return read(EXAMPLES / example)
 
 
 @functools.cache
-def fitted_pipeline() -> Pipeline:
-    loaded = training_table()
-    return estimator.fit(loaded.features, loaded.labels)
+def training_table(example: str = "titanic") -> table.TrainingTable:
+    defined = definition(example)
+    return table.load(
+        defined.source(None),
+        defined.schema,
+        folds=FOLDS,
+        number=defined.target,
+        frame=defined.load,
+    )
 
 
 @functools.cache
-def exported_pipeline() -> bytes:
-    return export.to_onnx(fitted_pipeline(), SCHEMA)
+def fitted_pipeline(example: str = "titanic") -> Pipeline:
+    loaded = training_table(example)
+    return definition(example).fit(loaded.features, loaded.target)
+
+
+@functools.cache
+def exported_pipeline(example: str = "titanic") -> bytes:
+    return export.to_onnx(fitted_pipeline(example), definition(example).schema)
 
 
 def metrics(roc_auc: float = 0.87, std: float = 0.03) -> Metrics:

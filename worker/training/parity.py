@@ -1,125 +1,152 @@
-"""The proof that an exported model answers as the fitted pipeline does."""
+"""The proof that an exported model answers as the fitted model does."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
+from onnx import numpy_helper
 
 from shared.errors import ParityBroken
 from shared.schema.columns import Columns, missing_column
-from shared.schema.features import FEATURES, Feature
+from shared.schema.features import Feature
+from shared.schema.schema import Kind, Schema
 from shared.versions.manifest import Parity
 from shared.versions.onnx_model import OnnxModel
-
-TOLERANCE = 1e-5
-"""Largest allowed difference of a probability; float32 arithmetic alone gives about 1e-6."""
+from worker.training.comparison import TOLERANCE, Comparison, Labels, Numbers, Rows
+from worker.training.converters.advice import suspects
 
 _MAX_THRESHOLD_ROWS = 50_000
+_MAX_VARIED_ROWS = 1_000_000
+"""Rows of a large table are taken at even distances for the blocks in which a field is changed."""
 _BLOCK_ROWS = 50_000
-_EXAMPLES = 3
 _UNSEEN_CATEGORY = "?"
 
 
 def prove_parity(
-    pipeline: Pipeline,
+    fitted: Any,
     exported: bytes,
+    schema: Schema,
     features: pd.DataFrame,
+    spread: float | None = None,
     on_block: Callable[[float], None] = lambda share: None,
 ) -> Parity:
     """Compare both models on every training row and on the rows where conversions go wrong.
 
-    In those rows each optional field is missing, all optional fields are missing, a category was
-    never seen, or a number equals a threshold of the trees or is its neighbour. `on_block` is
-    called with the share that is done; an exception that it raises ends the proof.
+    In those rows each optional field is missing, all optional fields are missing, a category is
+    each of the declared ones or was never seen, or a number equals a threshold of the trees or is
+    its neighbour. `spread` is the standard deviation of a regression's target. `on_block` is called
+    with the share that is done; an exception that it raises ends the proof.
 
     Raises:
-        ParityBroken: a probability differs by more than `TOLERANCE`, or a label differs although
-            its probability is further than `TOLERANCE` from one half. The message names the rows.
+        ParityBroken: a probability differs by more than `TOLERANCE`; a label differs although the
+            probabilities of both are further apart; or a number differs by more than `TOLERANCE`
+            of itself and of `spread`, whichever is larger. The message names the rows.
     """
-    model = OnnxModel(exported)
-    rows, labels_differ, max_difference = 0, 0, 0.0
-    wrong_rows, examples = 0, list[str]()
-    for share, block in _blocks(features, _thresholds(exported)):
+    model = OnnxModel(exported, schema)
+    compare: Comparison = (
+        Numbers(spread or 0.0) if schema.kind is Kind.REGRESSION else Labels(schema.classes)
+    )
+    for share, block, sound in _blocks(features, schema.features, _thresholds(exported)):
         on_block(share)
-        expected = _answers(pipeline, block)
-        expected_labels = pipeline.predict(block)
-        labels, probabilities = model.predict(_columns(block))
-        difference = np.abs(expected - probabilities)
-        differ = expected_labels != labels
-        # Not `difference > TOLERANCE`, because a difference that is NaN is wrong too.
-        wrong = ~(difference <= TOLERANCE) | (differ & (np.abs(expected - 0.5) > TOLERANCE))
-        rows += len(block)
-        labels_differ += int(differ.sum())
-        max_difference = max(max_difference, float(difference.max()))
-        wrong_rows += int(wrong.sum())
-        examples += [
-            f"{block.iloc[row].to_dict()}: scikit-learn {expected[row]:.6f}, "
-            f"ONNX {probabilities[row]:.6f}"
-            for row in np.flatnonzero(wrong)[: _EXAMPLES - len(examples)]
-        ]
-    if wrong_rows:
+        _compare_block(fitted, model, block, sound, compare)
+    if compare.wrong:
+        known = "; ".join(suspects(fitted))
         raise ParityBroken(
             "expected the ONNX model to answer as the scikit-learn pipeline does; it differs on "
-            f"{wrong_rows} of {rows} rows and is not published: {'; '.join(examples)}"
+            f"{compare.wrong} of {compare.rows} rows and is not published: "
+            + "; ".join(compare.examples)
+            + (f". {known}" if known else "")
         )
     return Parity(
-        rows=rows,
-        max_difference=max_difference,
-        labels_differ=labels_differ,
+        rows=compare.rows,
+        max_difference=compare.max_difference,
+        labels_differ=compare.labels_differ,
         tolerance=TOLERANCE,
+        scale=spread,
     )
 
 
-def _answers(pipeline: Pipeline, block: pd.DataFrame) -> NDArray[np.float64]:
+def _compare_block(
+    fitted: Any, model: OnnxModel, block: pd.DataFrame, sound: Rows, compare: Comparison
+) -> None:
     try:
-        answers: NDArray[np.float64] = pipeline.predict_proba(block)[:, 1]
-    except ValueError as error:
+        expected = compare.expected(fitted, block)
+    # Whatever a step of the model raises.
+    except Exception as error:
+        if not sound.all():
+            # The values that stand beside a threshold are not all values that a client may send.
+            if sound.any():
+                _compare_block(fitted, model, block[sound], sound[sound], compare)
+            return
         raise ParityBroken(
             "the proof asks for records that clients may send, with values missing and with "
             f"categories ('?' and '') that no row of the table has, and the pipeline refused them: "
             f"{error}; impute numbers, and give OneHotEncoder handle_unknown='ignore'"
         ) from error
-    return answers
+    try:
+        found = model.predict(_columns(block))
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise ParityBroken(
+            f"the ONNX model refused rows that the scikit-learn pipeline answers: {said}"
+        ) from error
+    compare.add(expected, found, block, sound)
 
 
 def _blocks(
-    features: pd.DataFrame, thresholds: NDArray[np.float32]
-) -> Iterator[tuple[float, pd.DataFrame]]:
+    features: pd.DataFrame, known: Sequence[Feature], thresholds: NDArray[np.float32]
+) -> Iterator[tuple[float, pd.DataFrame, Rows]]:
     """Yield the rows to compare in blocks, each with the share of all rows that precedes it.
 
-    A million rows at once take 3 GB, and hold the interpreter for so long that the run's heartbeat
-    stops.
+    Also yields for each row whether a client may send it. A million rows at once take 3 GB, and
+    hold the interpreter for so long that the run's heartbeat stops.
     """
-    beside = _beside_thresholds(features, thresholds)
-    whole = len(features) + sum(map(len, beside))
+    beside = _beside_thresholds(features, known, thresholds)
+    whole = len(features) + sum(len(block) for block, _ in beside)
     for start in range(0, len(features), _BLOCK_ROWS):
-        for block in _with_gaps(features.iloc[start : start + _BLOCK_ROWS]):
-            yield start / whole, block
-    for block in beside:
-        yield len(features) / whole, block
+        block = features.iloc[start : start + _BLOCK_ROWS]
+        for varied in _varied(block, known, len(features)):
+            yield start / whole, varied, np.ones(len(varied), np.bool_)
+    for block, sound in beside:
+        yield len(features) / whole, block, sound
 
 
-def _with_gaps(block: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Yield the rows as they are, with values missing, and with categories never seen."""
-    optional = [feature for feature in FEATURES if not feature.required]
+def _varied(block: pd.DataFrame, known: Sequence[Feature], rows: int) -> Iterator[pd.DataFrame]:
+    """Yield the rows as they are, with values missing, and with each category."""
     yield block
-    for feature in optional:
-        yield _blank(block, [feature])
-    yield _blank(block, optional)
-    for feature in FEATURES:
+    optional = [feature for feature in known if not feature.required]
+    changes = [_missing([feature]) for feature in optional] + [_missing(optional)] * bool(optional)
+    for feature in known:
         if feature.kind == "category":
-            yield block.assign(**{feature.name: _UNSEEN_CATEGORY})
+            changes += [{feature.name: value} for value in (*feature.categories, _unseen(feature))]
+    step = max(1, -(-rows * len(changes) // _MAX_VARIED_ROWS))
+    for changed in changes:
+        some = block.iloc[::step]
+        yield some.assign(
+            **{name: np.full(len(some), *_filled(value)) for name, value in changed.items()}
+        )
+
+
+def _missing(features: Sequence[Feature]) -> dict[str, Any]:
+    return {feature.name: missing_column(feature, 1)[0, 0] for feature in features}
+
+
+def _filled(value: Any) -> tuple[Any, type]:
+    return (value, object) if isinstance(value, str) else (value, np.float32)
+
+
+def _unseen(feature: Feature) -> str:
+    unseen = _UNSEEN_CATEGORY
+    while unseen in feature.categories:
+        unseen += _UNSEEN_CATEGORY
+    return unseen
 
 
 def _columns(rows: pd.DataFrame) -> Columns:
     return {name: rows[name].to_numpy().reshape(-1, 1) for name in rows.columns}
-
-
-def _blank(rows: pd.DataFrame, features: Sequence[Feature]) -> pd.DataFrame:
-    return rows.assign(**{f.name: missing_column(f, len(rows))[:, 0] for f in features})
 
 
 def _thresholds(exported: bytes) -> NDArray[np.float32]:
@@ -129,14 +156,18 @@ def _thresholds(exported: bytes) -> NDArray[np.float32]:
         if node.op_type.startswith("TreeEnsemble"):
             attributes = {attribute.name: attribute for attribute in node.attribute}
             modes = attributes["nodes_modes"].strings
-            values = attributes["nodes_values"].floats
+            if "nodes_values" in attributes:
+                values = list(attributes["nodes_values"].floats)
+            else:
+                values = numpy_helper.to_array(attributes["nodes_values_as_tensor"].t).tolist()
             found += [value for value, mode in zip(values, modes, strict=True) if mode != b"LEAF"]
-    return np.unique(np.array(found, np.float32))
+    thresholds = np.unique(np.array(found, np.float32))
+    return thresholds[np.isfinite(thresholds)]
 
 
 def _beside_thresholds(
-    features: pd.DataFrame, thresholds: NDArray[np.float32]
-) -> list[pd.DataFrame]:
+    features: pd.DataFrame, known: Sequence[Feature], thresholds: NDArray[np.float32]
+) -> list[tuple[pd.DataFrame, Rows]]:
     """Return training rows with a number replaced by a threshold or a float32 neighbour of one.
 
     Every feature gets every threshold: the preprocessing hides which input a threshold belongs to,
@@ -147,11 +178,17 @@ def _beside_thresholds(
     values = np.concatenate(
         [thresholds, np.nextafter(thresholds, above), np.nextafter(thresholds, below)]
     )
-    numbers = [feature.name for feature in FEATURES if feature.kind == "number"]
+    numbers = [feature for feature in known if feature.kind == "number"]
     if not numbers or not len(values):
         return []
-    room = _MAX_THRESHOLD_ROWS // len(numbers)
+    room = max(1, _MAX_THRESHOLD_ROWS // len(numbers))
     values = values[:: -(-len(values) // room)]
     values = np.tile(values, room // len(values))
     rows = np.random.default_rng(0).integers(len(features), size=(len(numbers), len(values)))
-    return [features.iloc[rows[i]].assign(**{name: values}) for i, name in enumerate(numbers)]
+    return [
+        (
+            features.iloc[rows[i]].assign(**{feature.name: values}),
+            feature.sound(values.astype(np.float64)),
+        )
+        for i, feature in enumerate(numbers)
+    ]

@@ -21,20 +21,17 @@ Look = Callable[[], Served]
 
 
 def look(models: ModelStore, named: str | None, in_memory: Iterable[str] = ()) -> Served:
-    """Find what is served.
+    """Find what is served, whatever its schema.
 
     `named` is what the version key names, and `in_memory` what the API's processes say that they
     serve. A key that names nothing servable has changed nothing: what was last chosen is served.
     """
-    reasons, missing, other_schema = [], [], []
+    reasons, missing = [], []
     for version in (named, models.current()):
         if version is None or not names.is_name(version):
             continue
         try:
-            manifest = models.manifest(version)
-            if manifest.fits_this_schema:
-                return Served(models.load(version)[0])
-            other_schema.append(f"{version} was trained for other features")
+            return Served(models.load(version)[0])
         except VersionNotFound as error:
             missing.append(str(error))
         except LifeboatError as error:
@@ -44,11 +41,11 @@ def look(models: ModelStore, named: str | None, in_memory: Iterable[str] = ()) -
     if missing and (serving or models.versions()):
         # On an empty volume it is gone for good, as when somebody has removed the folder.
         reasons = missing + reasons
-    if not reasons and not other_schema:
+    if not reasons:
         # What a process that starts would serve.
         for manifest in models.manifests():
-            if manifest.fits_this_schema and manifest.gate.outcome == "promoted":
+            if manifest.gate.outcome == "promoted":
                 return Served(manifest)
     if serving and not reasons:
-        reasons = other_schema or [f"{serving[0]} is served and is not in the models folder"]
+        reasons = [f"{serving[0]} is served and is not in the models folder"]
     return Served(unknown=reasons[0] if reasons else "")

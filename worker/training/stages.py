@@ -8,22 +8,23 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Protocol
+from typing import Any, Protocol
 
 import joblib
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 
-from shared.errors import EstimatorBroken
+from shared.errors import DefinitionBroken
 from shared.jobs.job import Stage
 from shared.runtime import tracing
+from shared.schema.schema import Kind, Schema
 from shared.versions.manifest import ONNX_FILE, PIPELINE_FILE, Manifest, Plot
 from shared.versions.store import ModelStore, digests
-from worker.training import estimator, evaluation, export, plots, table
-from worker.training.gate import promotion_gate
+from worker.definition.definition import Definition
+from worker.training import evaluation, export, scoring, table, target
+from worker.training.gate import Candidate, promotion_gate
 from worker.training.parity import prove_parity
+from worker.training.plots.drawing import draw
 from worker.training.served import Look
 from worker.training.source import MOST_BYTES, TIMEOUT_SECONDS
 
@@ -66,7 +67,8 @@ class Attempt(Protocol):
 def run_stages(
     attempt: Attempt,
     *,
-    training_data: str,
+    definition: Definition,
+    training_data: str | None,
     model_store: ModelStore,
     served: Look,
     promotion_tolerance: float,
@@ -75,8 +77,11 @@ def run_stages(
 ) -> Manifest:
     """Train a candidate and publish it; whether it is served is the caller's step.
 
+    `training_data` is where the table is, if not where the definition says.
+
     Raises:
-        TrainingFailed: the data is unusable, or the export does not answer as the pipeline does.
+        TrainingFailed: the definition or the data is unusable, or the export does not answer as the
+            fitted model does.
         VersionNotServable: what was written does not read back.
         OSError: the storage does not take the version.
         RunStopped: from `attempt`, between stages, folds, and blocks of the parity proof.
@@ -117,36 +122,51 @@ def run_stages(
 
         return note
 
+    schema = definition.schema
     with stage(Stage.LOAD):
+        # Before the table, which may take minutes.
+        scoring.metrics_of(schema, definition.metric)
         loaded = table.load(
-            training_data,
-            least_per_label=evaluation.FOLDS,
+            definition.source(training_data),
+            schema,
+            folds=evaluation.FOLDS,
+            number=definition.target,
+            frame=definition.load,
             most_bytes=most_bytes,
             timeout_seconds=timeout_seconds,
             checkpoint=at_times(Stage.LOAD),
         )
     with stage(Stage.FIT):
-        pipeline = _fitted(loaded.features, loaded.labels)
+        fitted = _fitted(definition, loaded)
     with stage(Stage.EVALUATE):
         evaluated = evaluation.cross_validate(
-            loaded.features, loaded.labels, within(Stage.EVALUATE, Stage.PLOT)
+            loaded.features,
+            loaded.target,
+            schema,
+            definition.fit,
+            within(Stage.EVALUATE, Stage.PLOT),
+            definition.metric,
         )
     with stage(Stage.PLOT):
-        drawn = plots.draw(evaluated)
+        drawn = draw(evaluated)
     with stage(Stage.EXPORT):
-        exported = export.to_onnx(pipeline)
+        exported = export.to_onnx(fitted, schema)
     with stage(Stage.VERIFY):
         parity = prove_parity(
-            pipeline, exported, loaded.features, within(Stage.VERIFY, Stage.PUBLISH)
+            fitted,
+            exported,
+            schema,
+            loaded.features,
+            _spread(schema, loaded.target),
+            within(Stage.VERIFY, Stage.PUBLISH),
         )
     with stage(Stage.PUBLISH):
         # First, because it is fenced: a worker that lost the run must not remove what the worker
         # that has it now is publishing.
         model_version = attempt.choose_version(model_store.new_version())
-        files = _files(exported, pipeline, drawn)
+        files = _files(exported, fitted, drawn)
         gate = promotion_gate(
-            evaluated.metrics,
-            loaded.data,
+            Candidate(schema, evaluated.metrics, evaluated.metric, loaded.data),
             served(),
             tolerance=promotion_tolerance,
             forced=attempt.is_forced(),
@@ -156,7 +176,10 @@ def run_stages(
             job_id=attempt.job_id,
             created_at=datetime.now(UTC),
             files=digests(files),
+            schema=schema,
             metrics=evaluated.metrics,
+            metric=evaluated.metric.name,
+            higher_is_better=evaluated.metric.higher_is_better,
             gate=gate,
             parity=parity,
             data=loaded.data,
@@ -173,38 +196,31 @@ def run_stages(
     return published
 
 
-def _fitted(features: pd.DataFrame, labels: NDArray[np.int64]) -> Pipeline:
-    """Return what the estimator fits. Raises EstimatorBroken if it cannot be published."""
-    try:
-        pipeline: object = estimator.fit(features, labels)
-    except OSError as error:
-        # The caller takes one for an error of the storage.
-        raise EstimatorBroken(
-            f"the estimator's fit raised {type(error).__name__}: {error}"
-        ) from error
-    found = type(pipeline).__name__
-    if hasattr(pipeline, "best_estimator_"):
-        raise EstimatorBroken(
-            f"the estimator's fit: expected a fitted Pipeline of scikit-learn, got {found}; return "
-            "its best_estimator_, fitted from a Pipeline"
+def _fitted(definition: Definition, loaded: table.TrainingTable) -> Any:
+    """Return what the definition fits. Raises DefinitionBroken if it cannot be published."""
+    fitted = definition.fit(loaded.features, loaded.target)
+    if definition.schema.kind is Kind.REGRESSION:
+        return fitted
+    classes = np.asarray(getattr(fitted, "classes_", ())).tolist()
+    # XGBoost numbers booleans; `True == 1`.
+    if classes != [*definition.schema.classes]:
+        raise DefinitionBroken(
+            f"{definition.folder}: expected a classifier whose classes_ are "
+            f"{target.listed(definition.schema.classes)}, as the record declares them and y has "
+            f"them; found {classes[:10]}; fit it to y as it is"
         )
-    if not isinstance(pipeline, Pipeline):
-        raise EstimatorBroken(
-            f"the estimator's fit: expected a fitted Pipeline of scikit-learn, got {found}; return "
-            "Pipeline([...]).fit(features, labels)"
-        )
-    if not hasattr(pipeline, "predict_proba"):
-        raise EstimatorBroken(
-            "the estimator's fit: expected a Pipeline that ends in a classifier with "
-            f"predict_proba, got one that ends in {type(pipeline.steps[-1][1]).__name__}"
-        )
-    return pipeline
+    return fitted
 
 
-def _files(exported: bytes, pipeline: Pipeline, drawn: Mapping[Plot, bytes]) -> dict[str, bytes]:
+def _spread(schema: Schema, values: NDArray[Any]) -> float | None:
+    """Return the standard deviation of a regression's target."""
+    return float(np.std(values)) if schema.kind is Kind.REGRESSION else None
+
+
+def _files(exported: bytes, fitted: Any, drawn: Mapping[Plot, bytes]) -> dict[str, bytes]:
     """Return the files of a version, by name."""
     dumped = io.BytesIO()
-    joblib.dump(pipeline, dumped)
+    joblib.dump(fitted, dumped)
     pictures = {plot.file: picture for plot, picture in drawn.items()}
     return {ONNX_FILE: exported, PIPELINE_FILE: dumped.getvalue(), **pictures}
 

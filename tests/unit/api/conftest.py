@@ -15,6 +15,7 @@ from starlette.types import Lifespan
 
 from api.app import create_app
 from api.dependencies import State
+from api.openapi import OpenApi
 from api.serving.batcher import Batcher
 from api.serving.replicas import Replicas
 from api.serving.served_model import ServedModelHolder
@@ -43,10 +44,13 @@ class NoRedis:
         return fail
 
 
-def state(models_dir: Path, **changes: Any) -> State:
+def state(api: FastAPI, models_dir: Path, **changes: Any) -> State:
     """One model served, and Redis away."""
+    document = OpenApi(api)
     holder = ServedModelHolder()
-    holder.current = served_model("20260102-030405-abcdef", OnnxModel(exported_pipeline(), SCHEMA))
+    holder.current = served_model(
+        "20260102-030405-abcdef", OnnxModel(exported_pipeline(), SCHEMA), describe=document.of
+    )
     sound: dict[str, Any] = {
         "settings": Settings(),
         "holder": holder,
@@ -63,13 +67,13 @@ def state(models_dir: Path, **changes: Any) -> State:
         "stopping": threading.Event(),
     }
     made = sound | changes
-    return cast(State, {"batcher": Batcher(), "openapi": lambda: b"{}"} | made)
+    return cast(State, {"batcher": Batcher(), "openapi": document.routes} | made)
 
 
 def lifespan_of(models_dir: Path, **changes: Any) -> Lifespan[FastAPI]:
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        yield state(models_dir, **changes)
+    async def lifespan(api: FastAPI) -> AsyncIterator[State]:
+        yield state(api, models_dir, **changes)
 
     return lifespan
 

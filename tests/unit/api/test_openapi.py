@@ -1,19 +1,26 @@
 import json
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import TypeAdapter
 
 from api.app import create_app
+from api.openapi import OpenApi
+from api.serving.served_model import ServedModelHolder
+from shared.schema.features import Feature
+from shared.schema.schema import Kind, Schema
 from shared.settings import Settings
+from shared.versions.onnx_model import OnnxModel
 from tests.support.contract import JOB_FIELDS
-from tests.support.titanic import EXAMPLES, FEATURES, Passenger
+from tests.support.titanic import EXAMPLES, FEATURES, Passenger, served_model
+from tests.unit.api.conftest import Start, lifespan_of
 
-OPENAPI: dict[str, Any] = (
-    TestClient(create_app(Settings(_env_file=None))).get("/openapi.json").json()
-)
+_APP = create_app(Settings(_env_file=None), lifespan_of(Path("nowhere")))
+with TestClient(_APP) as _client:
+    OPENAPI: dict[str, Any] = _client.get("/openapi.json").json()
 
 CONTRACT = {
     ("post", "/predict"): {"200", "408", "413", "415", "422", "503"},
@@ -188,3 +195,43 @@ def test_the_choice_of_a_model_has_a_body() -> None:
     body = operation("put", "/models/current")["requestBody"]
     assert body["required"] is True
     assert schema_of(body)["required"] == ["model_version"]
+
+
+def test_before_there_is_a_model_the_routes_are_documented_all_the_same(start: Start) -> None:
+    document = start(holder=ServedModelHolder()).get("/openapi.json").json()
+    assert document["paths"].keys() == OPENAPI["paths"].keys()
+    body = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
+    assert body["schema"]["items"] == {"type": "object"}
+
+
+CLASSES: dict[Kind, tuple[str, ...]] = {
+    **{Kind.BINARY: ("no", "yes"), Kind.MULTICLASS: ("x", "y", "z"), Kind.REGRESSION: ()}
+}
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_document_is_that_of_the_served_versions_kind(start: Start, kind: Kind) -> None:
+    classes = CLASSES[kind]
+    positive = "yes" if kind is Kind.BINARY else None
+    schema = Schema(
+        record="Thing",
+        features=(Feature(name="a b", kind="number", required=True, minimum=1, whole=True),),
+        **{"target": "t", "kind": kind, "classes": classes, "positive": positive},
+    )
+    model = cast(OnnxModel, object())
+    holder = ServedModelHolder()
+    client = start(holder=holder)
+    describe = OpenApi(cast(Any, client.app)._api).of
+    holder.current = served_model("20260102-030405-abcdef", model, schema, describe)
+    document = client.get("/openapi.json").json()
+    predict = document["paths"]["/predict"]["post"]
+    (sent,) = predict["requestBody"]["content"].values()
+    assert sent["schema"]["items"]["properties"]["a b"]["minimum"] == 1
+    assert sent["example"] == [{"a b": 1}]
+    assert (predict["x-label"], predict["x-kind"]) == ("t", kind)
+    assert predict["x-classes"] == list(classes)
+    answer = document["components"]["schemas"]["Predictions"]
+    assert answer["properties"].keys() == {*answer["required"]}
+    assert ("classes" in answer["properties"]) == bool(classes)
+    tensors = json.dumps(document["paths"]["/v2/models/{name}/infer"]["post"]["requestBody"])
+    assert "a b" in tensors

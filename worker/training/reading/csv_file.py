@@ -43,10 +43,9 @@ def read(
     content: bytes,
     shown: str,
     features: Sequence[Feature],
-    others: Sequence[str] = (),
     checkpoint: Callable[[], None] = lambda: None,
 ) -> pd.DataFrame:
-    """Return a column for each feature and for each of `others`, which are numbers.
+    """Return a column for each feature.
 
     Numbers are float64 with NaN for missing, or objects if a cell is not a number; categories are
     text, and None for missing. The index has the lines of the file. `checkpoint` is called between
@@ -55,7 +54,7 @@ def read(
     Raises BadTrainingData.
     """
     encoding = _encoding(content, shown)
-    wanted = [*(feature.name for feature in features), *others]
+    wanted = [feature.name for feature in features]
     separator, skipped = _separator(content, encoding, shown, wanted)
     rows = _rows(content, encoding, separator, shown, skipped)
     first = next(rows, None)
@@ -68,7 +67,7 @@ def read(
         raise lacking(names, missing, shown)
     if encoding != "utf-16" and not skipped and first_line == 1:
         text = content if encoding != "cp1252" else content.decode(encoding).encode()
-        table = plain_csv.read(text, separator, first_line, len(header), features, others, places)
+        table = plain_csv.read(text, separator, first_line, len(header), features, places)
         if table is not None:
             return table.rename_axis(LINE)
     log.info("a CSV in %s, separated by %ss", encoding, _SEPARATORS[separator])
@@ -78,7 +77,7 @@ def read(
         if feature.kind == "number"
         else CategoryColumn(feature)
         for feature in features
-    } | {name: NumberColumn(name, sign) for name in others}
+    }
     lines = [np.empty(0, np.int64)]
     width = len(header)
     for begun, block in rows:

@@ -27,7 +27,6 @@ def read(
     header_line: int,
     width: int,
     features: Sequence[Feature],
-    others: Sequence[str],
     places: Mapping[str, int],
 ) -> pd.DataFrame | None:
     """Return the columns of a CSV in UTF-8, or None if something in it asks for a closer look."""
@@ -36,7 +35,8 @@ def read(
         return None
     if re.search(_ODD_QUOTE.format(re.escape(separator)).encode(), content):
         return None
-    numbers = [*(f.name for f in features if f.kind == "number"), *others]
+    numbers = [feature.name for feature in features if feature.kind == "number"]
+    required = [feature.name for feature in features if feature.required]
     kinds = dict.fromkeys(places, pa.dictionary(pa.int32(), pa.string()))
     kinds |= dict.fromkeys(numbers, pa.float64())
     try:
@@ -65,15 +65,15 @@ def read(
         if np.isinf(values).any():
             return None
         columns[name] = pd.Series(values, index)
-    # A row that is empty may be skipped: a label is missing there.
-    if any(columns[name].isna().any() for name in others):
-        return None
     for feature in features:
         if feature.kind == "category":
             found = _categories(table[f"f{places[feature.name]}"], feature)
             if found is None:
                 return None
             columns[feature.name] = pd.Series(found, index, object)
+    # A row that is empty may be skipped: the target, which is required, is missing there.
+    if any(columns[name].isna().any() for name in required):
+        return None
     return pd.DataFrame(columns)
 
 

@@ -369,6 +369,6 @@ def test_a_long_value_is_not_repeated_whole(tmp_path: Path) -> None:
 
 
 def test_the_default_table_is_sound() -> None:
-    default = Path(__file__).parents[4] / "data" / "titanic.csv"
+    default = Path(__file__).parents[4] / "examples" / "titanic" / "data.csv"
     loaded = load(str(default), least_per_label=10)
     assert (loaded.data.rows, loaded.data.positives) == (891, 342)

@@ -1,7 +1,4 @@
-"""The estimator of the Titanic: a scikit-learn pipeline, and how it is fitted.
-
-This module and the class of the record hold everything that is specific to the Titanic.
-"""
+"""The model of the Titanic: a scikit-learn pipeline, and how it is fitted."""
 
 import numpy as np
 import pandas as pd
@@ -55,17 +52,17 @@ def build_pipeline(rows: int) -> Pipeline:
     return Pipeline([("columns", columns), ("classifier", classifier)])
 
 
-def fit(features: pd.DataFrame, labels: NDArray[np.int64]) -> Pipeline:
+def fit(X: pd.DataFrame, y: NDArray[np.int64]) -> Pipeline:
     """Fit on the table and on a copy of it, at half the weight, with the optional fields blanked.
 
     Without the copy the model is right for 0.73 of the passengers of whom only age, sex and port
     are known. With the copy it is right for 0.79 of them, and no worse for the other passengers.
     """
-    blanked = features.assign(**dict.fromkeys(_BLANKED, np.float32(np.nan)))
-    rows = pd.concat([features, blanked], ignore_index=True)
+    blanked = X.assign(**dict.fromkeys(_BLANKED, np.float32(np.nan)))
+    rows = pd.concat([X, blanked], ignore_index=True)
     pipeline = build_pipeline(len(rows))
     return pipeline.fit(
         rows,
-        np.concatenate([labels, labels]),
-        classifier__sample_weight=np.repeat([1.0, _COPY_WEIGHT], len(features)),
+        np.concatenate([y, y]),
+        classifier__sample_weight=np.repeat([1.0, _COPY_WEIGHT], len(X)),
     )
