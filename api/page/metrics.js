@@ -3,11 +3,11 @@ import { element, table } from "./elements.js";
 
 /** Names that people use. Any other metric has the name that scikit-learn gives it. */
 const WORDS = {
-  roc_auc: "ROC AUC", roc_auc_ovr: "ROC AUC, one against rest", average_precision: "Average precision", brier_score: "Brier score",
-  f1: "F1", f1_macro: "Macro F1", f1_weighted: "Weighted F1", r2: "R²", root_mean_squared_error: "RMSE", mean_absolute_error: "MAE",
+  roc_auc: "ROC AUC", average_precision: "Average precision", brier_score: "Brier score",
+  f1: "F1", f1_macro: "Macro F1", f1_weighted: "Weighted F1", r2: "R²", rmse: "RMSE", mae: "MAE", root_mean_squared_error: "RMSE", mean_absolute_error: "MAE",
 };
 /** The endings of the names of what scikit-learn counts as a loss. */
-const LOSS = /(^|_)(error|loss|deviance|brier_score)$/;
+const LOSS = /(^|_)(error|loss|deviance|brier_score|rmse|mae)$/;
 
 export function nameOf(metric) {
   const words = WORDS[metric] ?? metric.replaceAll("_", " ");
