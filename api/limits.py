@@ -57,6 +57,11 @@ BATCH_ROWS = 1000
 COUNTED_ROWS = 1000
 """A call of the model with more rows is counted at once, to keep what waits small."""
 
+COUNTED_CLASSES = 50
+COUNTED_LABELS = 200
+"""Labels that have a series of their own in the metrics: so many classes of a model, and so many
+labels of all models that a process serves one after another. The others are counted together."""
+
 COUNT_SECONDS = 0.5
 """Time between two counts of the predictions. A killed process loses the count of that time."""
 

@@ -93,12 +93,14 @@ def _follow(client: JobClient, job: Job, console: Terminal) -> int:
         )
         return DETACHED
     if job.result is not None:
-        version, served = job.result.model_version, None
-        # The table is worth showing even if the other version is gone by now.
+        name, run, served = job.result.model_version, None, None
+        # The table is worth showing even if a version is gone by now.
         with suppress(CallFailed):
-            served = client.compared_with(version)
+            run = client.version(name)
+            if run.gate.compared_with is not None:
+                served = client.version(run.gate.compared_with)
         ascii_only = console.options.ascii_only
-        table = comparison(version, job.result.metrics, served, ascii_only=ascii_only)
+        table = comparison(name, job.result.metrics, run, served, ascii_only=ascii_only)
         console.print(table)
     console.print(outcome(job), soft_wrap=True)
     return exit_status(job)

@@ -117,6 +117,9 @@ def _versions(models: ModelStore) -> list[ModelVersion]:
             reason=manifest.gate.reason,
             metrics=manifest.metrics,
             metric=manifest.metric,
+            higher_is_better=manifest.higher_is_better,
+            target=manifest.record_schema.target,
+            kind=manifest.record_schema.kind,
             data=manifest.data,
             plots=manifest.plots,
         )

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from shared.jobs.job import Job, JobStatus
+from shared.schema.schema import Kind
 from shared.versions.manifest import Metrics, Plot, TrainingData
 
 
@@ -64,6 +65,11 @@ class ModelVersion(Answer):
     metrics: Metrics
     metric: str
     """The name of the metric that the gate compares."""
+    higher_is_better: bool
+    """Whether a higher value of that metric is better."""
+    target: str
+    """The name of what it predicts."""
+    kind: Kind
     data: TrainingData
     plots: list[Plot]
     """The plots that `GET /models/{model_version}/plots/{plot}` returns."""

@@ -7,6 +7,7 @@ import pytest
 from cli.comparison import comparison
 from cli.terminal import Terminal
 from shared.command import Output
+from tests.support.manifests import manifest
 from tests.support.versions import metrics
 
 
@@ -17,7 +18,9 @@ def test_what_an_encoding_lacks_is_printed_as_an_escape(monkeypatch: pytest.Monk
         terminal = Terminal()
         ascii_only = terminal.options.ascii_only
         terminal.print(
-            comparison("new", metrics(0.87), ("old", metrics(0.8)), ascii_only=ascii_only)
+            comparison(
+                "new", metrics(0.87), None, manifest(metrics=metrics(0.8)), ascii_only=ascii_only
+            )
         )
         terminal.print("failed: the column Größe€ is missing")
         text = printed.getvalue().decode(encoding)
