@@ -124,6 +124,11 @@ RETRY_AFTER_SECONDS = 5
 REFUSED_VERSION_SECONDS = 5.0
 """A version that was refused is tried again after this time."""
 
+KEPT_SECONDS = 1.0
+KEPT_LOOK_SECONDS = 0.05
+"""How long a call that chooses a version waits for the worker's note of the choice on the volume,
+and the time between two looks. The worker loads the version first, and takes some 50 ms."""
+
 REPLICA_RENEW_SECONDS = 3.0
 """Time between two notes of a process in the list of replicas."""
 
@@ -165,5 +170,6 @@ assert LAST_REQUEST_SECONDS < DRAIN_SECONDS, "the last requests would be cut off
 assert FIRST_LOOK_SECONDS < HEALTHCHECK_SECONDS, "a process that loads its model would be killed"
 assert DISCARD_SECONDS <= (LOOKS - 1) * LOOK_SECONDS, "a refused client would lose its answer"
 assert METRICS_SECONDS <= TURN_SECONDS, "a scrape would wait longer than a call"
+assert KEPT_SECONDS < DRAIN_SECONDS, "the answer to a choice would be cut off"
 assert 2 * REPLICA_RENEW_SECONDS < REPLICA_EXPIRES_SECONDS, "a live process would drop off the list"
 assert EVENTS_SECONDS < EVENTS_PING_SECONDS, "a stream would only give signs of life"

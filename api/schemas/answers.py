@@ -76,6 +76,15 @@ class ModelChoice(Answer):
     model_version: str
 
 
+class ChosenModel(Answer):
+    model_config = example(model_version="20261124-003726-e5f42c", kept=True)
+
+    model_version: str
+    kept: bool
+    """Whether the worker has noted the choice beside the versions, where an API process that starts
+    without Redis finds it. If false, the choice is in Redis alone."""
+
+
 class Process(Answer):
     model_config = example(process="0b5f1f0c3c1e:8", model_version="20261124-003726-e5f42c")
 

@@ -139,7 +139,7 @@ def test_the_example_of_a_prediction_is_the_original_clients_and_works() -> None
         ),
         ("get", "/models", "200", {"serving", "versions"}),
         ("get", "/processes", "200", {"processes"}),
-        ("put", "/models/current", "200", {"model_version"}),
+        ("put", "/models/current", "200", {"model_version", "kept"}),
         (
             "get",
             "/health/ready",
@@ -188,4 +188,12 @@ def test_the_parameters_of_a_call_are_documented(method: str, path: str, names: 
 def test_the_choice_of_a_model_has_a_body() -> None:
     body = operation("put", "/models/current")["requestBody"]
     assert body["required"] is True
-    assert schema_of(body)["required"] == ["model_version"]
+    assert schema_of(body)["required"] == [*schema_of(body)["properties"]] == ["model_version"]
+    assert schema_of(body)["additionalProperties"] is False
+
+
+def test_the_answer_to_a_choice_always_says_whether_it_is_kept_and_may_grow() -> None:
+    answer = schema_of(operation("put", "/models/current")["responses"]["200"])
+    assert answer["required"] == ["model_version", "kept"]
+    assert answer["properties"]["kept"]["type"] == "boolean"
+    assert answer.get("additionalProperties", True) is True
