@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.errors import BadTrainingData, DefinitionBroken
 from worker.definition.features import MOST_TEXT
-from worker.definition.fields import MOST_FIELDS, MOST_NAME
+from worker.definition.fields import MOST_FIELDS, check_name
 from worker.definition.texts import check_text
 from worker.new_model.columns import Column, Holds
 
@@ -104,7 +104,7 @@ def why_left_out(column: Column, others: Sequence[str]) -> str:
 
 def _name_refused(name: str) -> str:
     try:
-        check_text(name, "a name", MOST_NAME)
+        check_name(name)
     except DefinitionBroken as error:
         return str(error)
     return ""
