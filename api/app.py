@@ -139,7 +139,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                 )
         finally:
             await to_thread.run_sync(background.stop)
-            metrics.PREDICTED.flush()
+            metrics.PREDICTED.save()
             await to_thread.run_sync(tracing.stop)
             own.close()
 

@@ -37,6 +37,8 @@ class OpenApi:
         }
         # The name of what is predicted, for clients that show it to people.
         predict |= {"x-label": schema.target, "x-kind": schema.kind, "x-classes": schema.classes}
+        if schema.kind is Kind.BINARY:
+            predict["x-positive"] = schema.positive
         answer = document["components"]["schemas"]["Predictions"]
         answer["properties"] |= _answer(schema)
         answer["required"] = [*_answer(schema), "model_version"]

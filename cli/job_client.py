@@ -7,7 +7,7 @@ from typing import Any
 import httpx2 as httpx
 
 from shared.jobs.job import Job
-from shared.versions.manifest import Metrics
+from shared.versions.manifest import Manifest
 
 _TIMEOUT = httpx.Timeout(10, read=30)
 """Seconds. A live event stream sends a sign of life every 15 s."""
@@ -83,13 +83,9 @@ class JobClient:
             yield f"{trouble}; trying again"
             time.sleep(_RETRY_SECONDS)
 
-    def compared_with(self, model_version: str) -> tuple[str, Metrics] | None:
-        """Return the version that the gate compared this version with, and its metrics, if any."""
-        gate = self._call("GET", f"/models/{model_version}")["gate"]
-        if gate["compared_with"] is None:
-            return None
-        served = self._call("GET", f"/models/{gate['compared_with']}")
-        return served["model_version"], Metrics.model_validate(served["metrics"])
+    def version(self, model_version: str) -> Manifest:
+        """Return what is known of a version."""
+        return Manifest.model_validate(self._call("GET", f"/models/{model_version}"))
 
     def _call(self, method: str, path: str, params: dict[str, str] | None = None) -> Any:
         try:

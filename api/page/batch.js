@@ -1,16 +1,29 @@
 // A file of records: predicts it in pieces, waits while the server is away, and shows the result.
+import { fits } from "./answer.js";
 import { call } from "./calls.js";
 import { element, notice } from "./elements.js";
-import { outcomeOf, RESULTS } from "./outcome.js";
+import { outcomeOf } from "./outcome.js";
 import { patiently } from "./patience.js";
+import { resultsOf, rowOf } from "./results.js";
+import { isSame, recordSchema } from "./schema.js";
 import { columnsOf, read } from "./sheet.js";
 import { decode } from "./text.js";
 import { decimalCommas, value } from "./value.js";
 
 const ROWS_PER_REQUEST = 1000;
 
-export function batch({ fields, label }) {
-  const outcome = element("div", { "aria-live": "polite" });
+/** The file that is predicted now; a file that is chosen later ends it. */
+let running = new AbortController();
+
+class OtherSchema extends Error {
+  constructor() {
+    super("the served version now takes other records or predicts something else; choose the file again to predict it with that version");
+  }
+}
+
+/** @param {import("./schema.js").Schema} schema @param {HTMLElement} outcome where it is told what became of a file; it outlasts a schema */
+export function batch(schema, outcome) {
+  const { fields } = schema;
   const names = (required) => fields.filter((field) => field.required === required).map((field) => field.name).join(", ") || "none";
   const file = element("input", { type: "file", id: "csv-file", accept: ".csv,.tsv,.txt,text/csv", "aria-describedby": "csv-hint" });
   const zone = element("div.drop", {},
@@ -18,7 +31,6 @@ export function batch({ fields, label }) {
     file,
     element("p.hint", { id: "csv-hint" },
       `The first line names the columns. Required: ${names(true)}. Optional: ${names(false)}. Other columns are kept as they are.`));
-  let running = new AbortController();
   const begin = () => {
     running.abort();
     running = new AbortController();
@@ -26,20 +38,22 @@ export function batch({ fields, label }) {
   };
   const proceed = async (work, mine) => {
     let stopped = null;
+    let isOther = false;
     try {
       await predictAll(work, outcome, mine);
     } catch (error) {
       stopped = error.name === "AbortError" ? "Cancelled" : `Stopped, because ${error.message}`;
+      isOther = error instanceof OtherSchema;
     }
     // Another file may have been chosen meanwhile.
     if (mine !== running) return;
-    const goOn = stopped === null ? null : element("button", { type: "button", onclick: () => proceed(work, begin()) }, "Go on");
+    const goOn = stopped === null || isOther ? null : element("button", { type: "button", onclick: () => proceed(work, begin()) }, "Go on");
     outcome.replaceChildren(...outcomeOf(work, stopped, goOn));
   };
   const start = async (chosen) => {
     const mine = begin();
     try {
-      const work = workOf(chosen.name, label, new Uint8Array(await chosen.arrayBuffer()), fields);
+      const work = workOf(chosen.name, schema, new Uint8Array(await chosen.arrayBuffer()));
       if (mine === running) await proceed(work, mine);
     } catch (error) {
       if (mine === running) outcome.replaceChildren(notice(`${chosen.name}: ${error.message}`, "bad"));
@@ -65,7 +79,8 @@ export function batch({ fields, label }) {
  * Reads a file; what is left to be predicted, what was predicted, and the faults of rows are filled in later.
  * @returns {import("./outcome.js").Work}
  */
-export function workOf(name, label, bytes, fields) {
+export function workOf(name, schema, bytes) {
+  const { fields } = schema;
   const decoded = decode(bytes);
   const sheet = read(decoded.text, fields);
   const columns = columnsOf(sheet, fields);
@@ -88,12 +103,13 @@ export function workOf(name, label, bytes, fields) {
     else left.push({ at, record });
   });
   const used = new Set(columns.map(([column]) => column));
+  const results = resultsOf(schema);
   const others = sheet.header.filter((_, column) => !used.has(column));
   return {
-    name, label, sheet, hasCommas, faults, left, predicted: new Map(), most: ROWS_PER_REQUEST,
+    name, schema, sheet, hasCommas, faults, left, predicted: new Map(), most: ROWS_PER_REQUEST,
     encoding: decoded.encoding, marked: decoded.marked,
-    ignored: others.filter((column) => !RESULTS.includes(column)),
-    replaced: others.filter((column) => RESULTS.includes(column)),
+    ignored: others.filter((column) => !results.includes(column)),
+    replaced: others.filter((column) => results.includes(column)),
     absent: fields.filter((field) => !columns.some(([, each]) => each === field)).map((field) => field.name),
   };
 }
@@ -128,15 +144,22 @@ async function predictAll(work, outcome, running) {
 }
 
 /** Predicts some rows; a row that the API refuses is given its faults, and the others are sent again. */
-async function predictPiece(piece, { predicted, faults }, signal, waits) {
+async function predictPiece(piece, work, signal, waits) {
+  const { schema, predicted, faults } = work;
   let asked = piece;
   while (asked.length > 0) {
     const body = asked.map(({ record }) => record);
     try {
-      const { predictions, probabilities, model_version } = await patiently(() => call("POST", "/predict", { body, signal }), signal, waits);
-      asked.forEach(({ at }, index) => predicted.set(at, [predictions[index], probabilities[index], model_version]));
+      const answer = await patiently(() => call("POST", "/predict", { body, signal }), signal, waits);
+      if (answer.model_version !== work.version) {
+        if (!fits(schema, answer) || !(await isServed(schema))) throw new OtherSchema();
+        work.version = answer.model_version;
+      }
+      asked.forEach(({ at }, index) => predicted.set(at, rowOf(schema, answer, index)));
       return;
     } catch (refusal) {
+      // The faults would be those of the other schema.
+      if (refusal.status === 422 && !(await isServed(schema))) throw new OtherSchema();
       if (refusal.status !== 422 || !refusal.detail.every?.(({ loc }) => Number.isInteger(loc[1]))) throw refusal;
       const refused = new Map();
       for (const { loc, words } of refusal.detail) refused.set(loc[1], [...(refused.get(loc[1]) ?? []), [loc.slice(2).join("."), words]]);
@@ -147,3 +170,6 @@ async function predictPiece(piece, { predicted, faults }, signal, waits) {
     }
   }
 }
+
+/** Returns whether the served version still has the schema, as far as is known. */
+const isServed = async (schema) => isSame(await recordSchema().catch(() => schema), schema);

@@ -1,4 +1,5 @@
 // Calls the API. An answer that is not a success becomes a Refusal with the API's own words. When a call needs the API key, the page asks for the key.
+import { note } from "./served.js";
 
 const KEY = "lifeboat-api-key";
 /** A server that was frozen or unplugged never ends its connections. */
@@ -58,6 +59,8 @@ export async function request(method, path, { body, signal, okay = [] } = {}) {
     if (body !== undefined) headers["Content-Type"] = "application/json";
     const content = body === undefined ? undefined : JSON.stringify(body);
     const response = await fetch(`.${path}`, { method, headers, signal, body: content }).catch((error) => lost(error, signal));
+    const version = response.headers.get("X-Model-Version");
+    if (version !== null) note(version);
     if (response.ok || okay.includes(response.status)) return response;
     const text = await response.text().catch((error) => lost(error, signal));
     const detail = parsed(text)?.detail ?? `status ${response.status}`;

@@ -4,6 +4,7 @@ import { badge, element, notice, renew } from "./elements.js";
 import * as models from "./models.js";
 import * as predict from "./predict.js";
 import { rounds } from "./rounds.js";
+import { note } from "./served.js";
 import { ago } from "./times.js";
 import * as train from "./train.js";
 
@@ -50,6 +51,7 @@ async function look() {
   const status = document.getElementById("status");
   try {
     const { model_version: version, redis, ...lifeboat } = await call("GET", "/health/ready", { okay: [503] });
+    note(version);
     document.getElementById("build").textContent = `Lifeboat ${lifeboat.version}, revision ${lifeboat.revision}`;
     const shown = version === null
       ? [element("dt", {}, "Model"), element("dd", {}, element("a", { href: "#train" }, "none yet: see the first run"))]

@@ -1,29 +1,27 @@
 // The section Models: the versions and their metrics, what each API process serves, and the choice of another version.
-import { call, request } from "./calls.js";
+import { number } from "./answer.js";
+import { call } from "./calls.js";
 import { badge, confirmed, element, notice, renew, table } from "./elements.js";
-import { comparison, METRICS, score } from "./metrics.js";
+import { comparison, heading, isHigherBetter, metricsOf, nameOf, score } from "./metrics.js";
+import { plots } from "./plots.js";
 import { rounds } from "./rounds.js";
 import { ago, time } from "./times.js";
 import { trend } from "./trend.js";
 
 const LOOK_MS = 2000;
+const LABELS = 12;
 const SWAP_TRIES = 50;
 const SWAP_PAUSE_MS = 100;
-
-const PLOTS = [
-  ["roc", "ROC curve", "True-positive rate against false-positive rate, over all thresholds"],
-  ["precision-recall", "Precision and recall", "Precision against recall, over all thresholds"],
-  ["calibration", "Calibration", "Share of label 1 against predicted probability"],
-  ["confusion-matrix", "Confusion matrix", "Labels against predictions, at a threshold of one half"],
-  ["permutation-importance", "Permutation importance", "Loss of ROC AUC when a field is shuffled"],
-];
+const CHANGE = "allow_schema_change";
 
 /** @param {string} [chosen] the version to show; by default the served one */
 export async function show(section, chosen) {
   const list = element("div.card", {}, element("h2", {}, "Versions"), element("p.hint", {}, "Loading …"));
+  // A place of its own: the details are made anew when another version is served.
+  const warning = element("div", {});
   const details = element("div", {});
   const processes = element("div.card", { "aria-live": "polite" });
-  section.replaceChildren(element("h1", {}, "Models"), list, details, processes);
+  section.replaceChildren(element("h1", {}, "Models"), list, warning, details, processes);
   let known = "";
   async function look() {
     const { serving, versions } = await call("GET", "/models");
@@ -34,7 +32,7 @@ export async function show(section, chosen) {
     list.replaceChildren(...overview(versions, serving, selected));
     if (chosen !== undefined && selected !== chosen) list.prepend(notice(`There is no version ${chosen} on the volume any more.`, "bad"));
     if (selected === undefined) details.replaceChildren();
-    else details.replaceChildren(await detailsOf(selected, versions, serving));
+    else details.replaceChildren(await detailsOf(selected, versions, serving, warning));
   }
   const lookSafely = async () => {
     await look().catch((refusal) => {
@@ -49,13 +47,23 @@ export async function show(section, chosen) {
 
 function overview(versions, serving, selected) {
   if (versions.length === 0) return [element("h2", {}, "Versions"), notice("There is no version yet. The first one is being trained.")];
+  // The served version, or the newest one, says what the others are seen by.
+  const main = versions.find((version) => version.model_version === serving) ?? versions[0];
+  const metric = main.metric in main.metrics ? main.metric : Object.keys(main.metrics)[0];
+  const alike = versions.filter((version) => version.target === main.target && version.kind === main.kind);
+  const drawn = alike.filter((version) => metric in version.metrics).reverse();
+  const metrics = metricsOf([main, ...versions]);
+  const manyTargets = alike.length < versions.length;
+  const words = `${nameOf(metric)} over the versions${manyTargets ? ` that predict ${main.target}` : ""}`;
   return [
     element("h2", {}, "Versions"),
-    element("p.hint", {}, "ROC AUC over the versions, oldest first: mean and spread over the folds"),
-    element("div.scroll", { tabindex: 0, role: "region", "aria-label": "ROC AUC over the versions" }, trend([...versions].reverse(), serving)),
-    element("ul.legend", {}, ...["served", "promoted", "rejected"].map((kind) => element("li", { class: kind }, kind))),
+    ...(drawn.length === 0 ? [] : [
+      element("p.hint", {}, `${words}, oldest first: mean and spread over the folds; ${isHigherBetter(metric, [main]) ? "higher" : "lower"} is better`),
+      element("div.scroll", { tabindex: 0, role: "region", "aria-label": words }, trend(drawn, metric, serving)),
+      element("ul.legend", {}, ...["served", "promoted", "rejected"].map((kind) => element("li", { class: kind }, kind))),
+    ]),
     table("Every version on the volume, newest first; mean ± spread over the folds",
-      ["Version", "Made", "Gate", ...METRICS.map(([, label]) => label)],
+      ["Version", "Made", "Gate", ...(manyTargets ? ["Predicts"] : []), ...metrics.map((each) => element("th", { scope: "col" }, heading(each, [main, ...versions])))],
       versions.map((version) => {
         const name = version.model_version;
         return element("tr", { class: name === selected ? "selected" : null },
@@ -63,12 +71,13 @@ function overview(versions, serving, selected) {
             name === serving ? badge("served") : null),
           element("td", {}, time(version.created_at)),
           element("td", {}, badge(version.outcome)),
-          ...METRICS.map(([key]) => element("td", {}, score(version.metrics[key]))));
+          manyTargets ? element("td", {}, version.target) : null,
+          ...metrics.map((each) => element("td", {}, score(version.metrics[each]))));
       })),
   ];
 }
 
-async function detailsOf(name, versions, serving) {
+async function detailsOf(name, versions, serving, warning) {
   let manifest;
   try {
     manifest = await call("GET", `/models/${name}`);
@@ -87,7 +96,7 @@ async function detailsOf(name, versions, serving) {
       if (against === "") shown = [await plots([manifest])];
       else {
         const other = await call("GET", `/models/${against}`);
-        shown = [comparison([name, manifest.metrics], [other.model_version, other.metrics]), await plots([manifest, other])];
+        shown = [comparison([name, manifest], [other.model_version, other]), await plots([manifest, other])];
       }
     } catch (refusal) {
       shown = [notice(`${against} cannot be compared: ${refusal.message}.`, "bad")];
@@ -97,18 +106,21 @@ async function detailsOf(name, versions, serving) {
   });
   const serve = name === serving
     ? element("span.served-now", {}, badge("served"), " This version answers now.")
-    : element("button.primary", { type: "button", onclick: () => serveVersion(name, serving, problem) }, "Serve this version");
+    : element("button.primary", { type: "button", onclick: () => serveVersion(name, serving, problem, warning) }, "Serve this version");
   return element("div.card", {},
     element("div.card-head", {}, element("h2", {}, name), serve),
     problem, facts(manifest),
     element("p.choice", {}, element("label", { for: "compare" }, "Compare with"), compare), place);
 }
 
-async function serveVersion(name, serving, problem) {
+async function serveVersion(name, serving, problem, warning) {
   const agreed = await confirmed(`Serve ${name}?`, `Every API process then answers with this version instead of ${serving ?? "none"}. You can choose any other version in the same way.`, "Serve it");
   if (!agreed) return;
   try {
-    await call("PUT", "/models/current", { body: { model_version: name } });
+    warning.replaceChildren();
+    const chosen = await choose(name);
+    if (!chosen) return;
+    if (!chosen.kept) warning.replaceChildren(notice(`${name} is chosen, but the worker has not noted it on the volume. An API process that starts without Redis may serve another version. Is the worker running, and is its disk full? Its log says why.`, "bad"));
     for (let tries = 0; tries < SWAP_TRIES; tries += 1) {
       if ((await call("GET", "/models")).serving === name) return;
       await new Promise((resolve) => setTimeout(resolve, SWAP_PAUSE_MS));
@@ -119,37 +131,59 @@ async function serveVersion(name, serving, problem) {
   }
 }
 
+/** Chooses a version; if clients would notice its schema, only after asking. Returns the API's answer; null if it was not chosen. */
+async function choose(name) {
+  const body = { model_version: name };
+  try {
+    return await call("PUT", "/models/current", { body });
+  } catch (refusal) {
+    // A version that is damaged or being removed is refused with the same status, and cannot be served at all.
+    if (refusal.status !== 409 || !refusal.message.includes(CHANGE)) throw refusal;
+    const agreed = await confirmed(`Serve ${name} although clients notice?`, sentence(refusal.message), "Serve it nevertheless");
+    if (!agreed) return null;
+    return await call("PUT", "/models/current", { body: { ...body, [CHANGE]: true } });
+  }
+}
+
+/** Returns what a refusal says of the version, and not how to write the call, which the page does. */
+function sentence(message) {
+  const [said] = message.split(/[;.,] [^;.]*allow_schema_change/);
+  return `${said.replace(/^[a-z]/, (letter) => letter.toUpperCase())}. Requests that do not fit are then refused.`;
+}
+
 function facts(manifest) {
-  const { gate, parity, data, stage_seconds: seconds } = manifest;
+  const { gate, parity, stage_seconds: seconds, schema } = manifest;
   const rows = [
     ["Made", `${ago(manifest.created_at)}, by run ${manifest.job_id.slice(0, 8)}`],
     ["Gate", `${gate.outcome}: ${gate.reason}`],
-    ["Parity proof", `${parity.rows.toLocaleString("en")} rows compared; largest difference ${parity.max_difference.toExponential(1)}, ${parity.labels_differ} labels differ`],
-    ["Training data", `${data.source}: ${data.rows.toLocaleString("en")} rows, ${data.positives.toLocaleString("en")} with label 1; SHA-256 ${data.sha256.slice(0, 12)}…`],
+    ["Predicts", predicts(schema)],
+    ["Parity proof", `${count(parity.rows)} rows compared; largest difference ${parity.max_difference.toExponential(1)}${schema.kind === "regression" ? " of the number or of the spread of the target" : `, ${parity.labels_differ} labels differ`}`],
+    ["Training data", trainedOn(manifest)],
     ["Stages", Object.entries(seconds).map(([stage, took]) => `${stage} ${took.toFixed(2)} s`).join(", ")],
     ["Libraries", Object.entries(manifest.libraries).map(([library, version]) => `${library} ${version}`).join(", ")],
   ];
   return element("dl.facts", {}, ...rows.flatMap(([term, text]) => [element("dt", {}, term), element("dd", {}, text)]));
 }
 
-/** Makes the plots of one version, or of two versions side by side. */
-async function plots(manifests) {
-  const figures = PLOTS.flatMap(([plot, caption, alt]) => manifests.filter((manifest) => `plot-${plot}.svg` in manifest.files).map(async (manifest) =>
-    element("figure", {},
-      await image(`/models/${manifest.model_version}/plots/${plot}`, `${alt}, for version ${manifest.model_version}`),
-      element("figcaption", {}, caption, manifests.length > 1 ? element("small", {}, manifest.model_version) : null))));
-  if (figures.length === 0) return element("p.hint", {}, "This version has no plots: it was made before Lifeboat drew any.");
-  return element("div", { class: manifests.length > 1 ? "plots pairs" : "plots" }, ...(await Promise.all(figures)));
+const count = (rows) => rows.toLocaleString("en");
+
+/** Returns in words what a version says of a record. */
+function predicts({ target, kind, classes, positive }) {
+  if (kind === "regression") return `${target}, a number`;
+  const [more, shown] = [classes.length - LABELS, classes.slice(0, LABELS).join(", ")];
+  return `${target}: ${shown}${more > 0 ? ` and ${count(more)} more` : ""}${kind === "binary" ? `; its probability is that of ${positive}` : ""}`;
 }
 
-/** Makes an image of a drawing that may need the API key, which an address in an image cannot carry. */
-async function image(path, alt) {
-  try {
-    const drawing = await (await request("GET", path)).text();
-    return element("img", { src: `data:image/svg+xml,${encodeURIComponent(drawing)}`, alt, width: 360, height: 300 });
-  } catch (refusal) {
-    return notice(`The plot cannot be shown: ${refusal.message}.`, "bad");
-  }
+function trainedOn({ data, schema: { target, positive } }) {
+  const words = [`${data.source}: ${count(data.rows)} rows`];
+  if (data.positives !== undefined) words[0] += `, ${count(data.positives)} with ${target} ${positive}`;
+  const labels = Object.entries(data.labels ?? {});
+  if (labels.length > 0)
+    words.push(labels.slice(0, LABELS).map(([label, rows]) => `${count(rows)} × ${label}`).join(", ") + (labels.length > LABELS ? ` and ${labels.length - LABELS} more labels` : ""));
+  const quantiles = data.quantiles ?? [];
+  if (quantiles.length > 0)
+    words.push(`${target} from ${number(quantiles[0])} to ${number(quantiles.at(-1))}, half of it up to ${number(quantiles[Math.floor(quantiles.length / 2)])}`);
+  return [...words, `SHA-256 ${data.sha256.slice(0, 12)}…`].join("; ");
 }
 
 async function processTable() {

@@ -1,33 +1,35 @@
 // What became of a file of records: what is told of it, and the file with the predictions added.
+import { number as precise } from "./answer.js";
 import { format } from "./csv.js";
 import { element, notice, table } from "./elements.js";
+import { numbersOf, resultsOf, summary } from "./results.js";
 
 const ROWS_SHOWN = 100;
 const FAULTY_ROWS_SHOWN = 20;
-/** The columns that are added. */
-export const RESULTS = ["prediction", "probability", "model_version"];
 const ENCODINGS = { "windows-1252": "Windows-1252 (what Excel writes as “CSV”)", "utf-16le": "UTF-16", "utf-16be": "UTF-16" };
 const SEPARATORS = { ";": "semicolons", "\t": "tabs", "|": "vertical bars" };
 
 /**
- * @typedef {{name: string, label: string, encoding: string, marked: boolean, sheet: import("./sheet.js").Sheet,
+ * @typedef {{name: string, schema: import("./schema.js").Schema, version?: string, encoding: string, marked: boolean, sheet: import("./sheet.js").Sheet,
  *   hasCommas: boolean, ignored: string[], replaced: string[], absent: string[], most: number,
- *   left: {at: number, record: object}[], faults: Map<number, [string, string][]>, predicted: Map<number, [number, number, string]>}} Work
- *   `at`, and the keys of both maps: the place among the sheet's rows; `most`: rows that are sent at once
+ *   left: {at: number, record: object}[], faults: Map<number, [string, string][]>, predicted: Map<number, unknown[]>}} Work
+ *   `at`, and the keys of both maps: the place among the sheet's rows; `most`: rows that are sent at once; `version`: that
+ *   answered last; `predicted`: the cells that are added to a row
  * @param {Work} work
  * @param {string | null} stopped why rows are left; null if none are
  * @param {HTMLElement | null} goOn
  */
 export function outcomeOf(work, stopped, goOn) {
-  const { sheet, label, faults, predicted } = work;
+  const { sheet, schema, faults, predicted } = work;
   const answers = [...predicted.values()];
-  const ones = answers.filter(([prediction]) => prediction === 1).length;
-  const versions = [...new Set(answers.map(([, , version]) => version))];
+  const versions = [...new Set(answers.map((cells) => cells.at(-1)))];
   const parts = [];
   if (stopped !== null) parts.push(notice(`${stopped}; ${number(predicted.size)} rows had been predicted.`, stopped === "Cancelled" ? "" : "bad"));
-  if (stopped === null || predicted.size > 0)
-    parts.push(element("p.verdict", {}, `${number(predicted.size)} of ${number(sheet.rows.length)} rows predicted: `,
-      element("strong", {}, `${number(ones)} × ${label} = 1`), `, ${number(predicted.size - ones)} × 0`));
+  if (stopped === null || predicted.size > 0) {
+    const [first, ...more] = summary(schema, answers);
+    parts.push(element("p.verdict", {}, `${number(predicted.size)} of ${number(sheet.rows.length)} rows predicted`,
+      ...(first === undefined ? [] : [": ", element("strong", {}, first), ...more.map((words) => `, ${words}`)])));
+  }
   const told = [
     readAs(work),
     work.replaced.length > 0 && `Columns of an earlier result, which are replaced: ${work.replaced.join(", ")}.`,
@@ -43,7 +45,7 @@ export function outcomeOf(work, stopped, goOn) {
     const rows = rowsOf(work);
     const name = nameOf(work.name);
     buttons.unshift(element("a.button.primary", { href: URL.createObjectURL(blobOf(work, rows)), download: name }, `Download ${name}`));
-    parts.push(buttonsOf(buttons), tableOf(rows));
+    parts.push(buttonsOf(buttons), tableOf(rows, schema));
   } else parts.push(buttonsOf(buttons));
   return parts;
 }
@@ -74,18 +76,20 @@ function faultsOf({ rows }, faults) {
 }
 
 /** Returns the header and the rows of the file, the results at the end of each. */
-function rowsOf({ sheet, replaced, predicted }) {
+function rowsOf({ sheet, schema, replaced, predicted }) {
+  const results = resultsOf(schema);
+  const nothing = results.map(() => "");
   const kept = sheet.header.map((name, at) => [name, at]).filter(([name]) => !replaced.includes(name));
-  const rows = sheet.rows.map(({ cells }, at) => [...kept.map(([, column]) => cells[column]), ...(predicted.get(at) ?? ["", "", ""])]);
-  return [[...kept.map(([name]) => name), ...RESULTS], ...rows];
+  const rows = sheet.rows.map(({ cells }, at) => [...kept.map(([, column]) => cells[column]), ...(predicted.get(at) ?? nothing)]);
+  return [[...kept.map(([name]) => name), ...results], ...rows];
 }
 
-function blobOf({ sheet, hasCommas, encoding, marked }, rows) {
+function blobOf({ sheet, schema, hasCommas, encoding, marked }, rows) {
   const isUtf8 = encoding === "utf-8";
   // Excel takes UTF-8 without the mark for Windows-1252, also after a line sep=.
   const start = (marked || !isUtf8 ? "\uFEFF" : "") + (isUtf8 ? sheet.separatorLine : "");
-  const probability = rows[0].length - RESULTS.length + 1;
-  const written = hasCommas ? rows.map((cells) => cells.with(probability, String(cells[probability]).replace(".", ","))) : rows;
+  const numbers = new Set(numbersOf(schema).map((place) => rows[0].length - resultsOf(schema).length + place));
+  const written = hasCommas ? rows.map((cells) => cells.map((cell, at) => (numbers.has(at) ? String(cell).replace(".", ",") : cell))) : rows;
   return new Blob([start, format(written, sheet.separator)], { type: "text/csv" });
 }
 
@@ -95,13 +99,14 @@ function nameOf(name) {
   return `${stem.replace(/-predicted$/, "")}-predicted${extension}`;
 }
 
-function tableOf([header, ...rows]) {
-  const last = header.length - RESULTS.length;
+function tableOf([header, ...rows], schema) {
+  const results = resultsOf(schema);
+  const last = header.length - results.length;
+  const added = results.slice(0, -1);
   const shown = rows.slice(0, ROWS_SHOWN).map((cells) => {
-    const [prediction, probability] = cells.slice(last);
-    return element("tr", {}, element("td", {}, prediction),
-      element("td", {}, probability === "" ? "" : probability.toFixed(3)),
-      ...cells.slice(0, last).map((cell) => element("td", {}, cell)));
+    const found = cells.slice(last, -1).map((cell, at) => (typeof cell !== "number" ? String(cell) : added[at] === "probability" ? cell.toFixed(3) : schema.kind === "regression" ? precise(cell) : String(cell)));
+    return element("tr", {}, ...[...found, ...cells.slice(0, last)].map((cell) => element("td", {}, cell)));
   });
-  return table(rows.length > ROWS_SHOWN ? `The first ${ROWS_SHOWN} rows` : "All rows", [...RESULTS.slice(0, 2), ...header.slice(0, last)], shown);
+  const meant = schema.kind === "binary" ? `; probability: that ${schema.target} is ${schema.positive}` : schema.kind === "multiclass" ? "; probability: that of the label predicted" : "";
+  return table(`${rows.length > ROWS_SHOWN ? `The first ${ROWS_SHOWN} rows` : "All rows"}${meant}`, [...added, ...header.slice(0, last)], shown);
 }

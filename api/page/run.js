@@ -90,13 +90,13 @@ async function cancelRun(job, problem) {
 async function told(job) {
   if (job.status === "cancelled") return [notice("The run was cancelled; nothing was published.")];
   if (job.status === "failed") return [notice(`The run failed: ${job.error}`, "bad")];
-  const { model_version, outcome, reason, metrics } = job.result;
+  const { model_version, outcome, reason } = job.result;
   const parts = [element("p.verdict", {}, badge(outcome), " ", element("a", { href: `#models/${model_version}` }, model_version)), element("p", {}, reason)];
   try {
-    const { gate } = await call("GET", `/models/${model_version}`);
-    if (gate.compared_with !== null) {
-      const before = await call("GET", `/models/${gate.compared_with}`);
-      parts.push(comparison(["This run", metrics], ["Served before", before.metrics]));
+    const run = await call("GET", `/models/${model_version}`);
+    if (run.gate.compared_with !== null) {
+      const before = await call("GET", `/models/${run.gate.compared_with}`);
+      parts.push(comparison(["This run", run], ["Served before", before]));
     }
   } catch (refusal) {
     parts.push(notice(`The versions cannot be compared: ${refusal.message}.`));

@@ -1,27 +1,48 @@
-// The fields of a record and the stages of a run, read from the API's OpenAPI document: the page itself names no field.
+// The fields of a record, what is predicted of it, and the stages of a run, read from the API's OpenAPI document: the page itself names no field.
 import { call } from "./calls.js";
+import { onChange } from "./served.js";
 
 let loading;
 
-/** Loads the document once. After a failure, the next call loads it again. */
+/** Loads the document once for each served version. After a failure, the next call loads it again. */
 function openapi() {
-  loading ??= call("GET", "/openapi.json").catch((error) => {
-    loading = undefined;
-    throw new Error(`/openapi.json did not load (${error.message})`);
-  });
+  if (loading === undefined) {
+    const mine = call("GET", "/openapi.json").catch((error) => {
+      if (loading === mine) loading = undefined;
+      throw new Error(`/openapi.json did not load (${error.message})`);
+    });
+    loading = mine;
+  }
   return loading;
 }
+
+/** Has the next call load the document anew. */
+export const forget = () => (loading = undefined);
+
+onChange(forget);
 
 /**
  * @typedef {{name: string, number: boolean, whole: boolean, options: string[] | null, minimum?: number, above?: number,
  *   maximum?: number, below?: number, step?: number, description: string, required: boolean}} Field
  *   `above` and `below`: bounds that the value itself may not have
- * @returns {Promise<{fields: Field[], label: string}>}
+ * @typedef {boolean | number | string} Label
+ * @typedef {{fields: Field[], target: string, kind: "binary" | "multiclass" | "regression", classes: Label[], positive: Label | null}} Schema
+ *   `target`: the name of what is predicted; `classes`: the labels, in the order of their probabilities; `positive`: of two
+ *   labels, the one whose probability is answered
+ * @returns {Promise<Schema | null>} null as long as there is no model
  */
 export async function recordSchema() {
   const operation = (await openapi()).paths["/predict"].post;
-  return { fields: fieldsOf(operation.requestBody.content["application/json"].schema.items), label: operation["x-label"] };
+  const kind = operation["x-kind"];
+  if (kind === undefined) return null;
+  return {
+    fields: fieldsOf(operation.requestBody.content["application/json"].schema.items),
+    target: operation["x-label"], kind, classes: operation["x-classes"], positive: operation["x-positive"] ?? null,
+  };
 }
+
+/** Returns whether two schemas take the same records and predict the same of them. */
+export const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 /** Returns the fields of a record, from its JSON schema. */
 export function fieldsOf(record) {

@@ -20,9 +20,9 @@ export async function show(section) {
     element("h1", {}, "Train"),
     element("div.card", {},
       element("h2", {}, "Retrain"),
-      element("p", {}, "Trains a candidate on the training table, proves that its export gives the same answers, and serves it unless it is clearly worse than the served model. Predictions continue meanwhile."),
+      element("p", {}, "Trains a candidate on the training table, proves that its export gives the same answers, and serves it unless it is clearly worse than the served model or would break its clients. Predictions continue meanwhile."),
       element("div.buttons", {}, start, element("span.choice", {}, force, element("label", { for: "force" }, "Serve it even if the gate would reject it"))),
-      element("p.hint", { id: "force-hint" }, "Use this when a candidate must be served although its ROC AUC is lower. The export is still proved."),
+      element("p.hint", { id: "force-hint" }, "Use this when a candidate must be served although the gate finds it worse, or although it refuses requests that the served version answers. The export is still proved."),
       problem),
     liveCard, past);
 

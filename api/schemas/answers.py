@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from shared.jobs.job import Job, JobStatus
+from shared.schema.schema import Kind
 from shared.versions.manifest import Metrics, Plot, TrainingData
 
 
@@ -64,6 +65,11 @@ class ModelVersion(Answer):
     metrics: Metrics
     metric: str
     """The name of the metric that the gate compares."""
+    higher_is_better: bool
+    """Whether a higher value of that metric is better."""
+    target: str
+    """The name of what it predicts."""
+    kind: Kind
     data: TrainingData
     plots: list[Plot]
     """The plots that `GET /models/{model_version}/plots/{plot}` returns."""
@@ -79,6 +85,18 @@ class ModelChoice(Answer):
     model_config = ConfigDict(extra="forbid") | example(model_version="20261124-003726-e5f42c")
 
     model_version: str
+    allow_schema_change: bool = False
+    """Whether to serve it although requests that are answered now would be refused, or answered in
+    another shape."""
+
+
+class ChosenModel(Answer):
+    model_config = example(model_version="20261124-003726-e5f42c", kept=True)
+
+    model_version: str
+    kept: bool
+    """Whether the worker has noted the choice beside the versions, where an API process that starts
+    without Redis finds it. If false, the choice is in Redis alone."""
 
 
 class Process(Answer):

@@ -77,5 +77,5 @@ class Predicted:
 def predict(columns: Columns, served: ServedModel) -> Predicted:
     """Predict for checked columns. Does no I/O."""
     answer = served.model.predict(columns)
-    metrics.PREDICTED.note(served.schema, answer)
+    metrics.PREDICTED.note(served.tally, answer)
     return Predicted(served, answer)

@@ -1,10 +1,12 @@
 """The model that this process serves, with all that is made of its schema."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from api.serving.refusals import Refusals
 from api.serving.tensors import Reader
+from api.telemetry import metrics
+from api.telemetry.counting import Tally
 from shared.errors import NoModelYet
 from shared.schema.columns import Columns, Records, columns_of
 from shared.schema.decoder import Decoder
@@ -27,14 +29,25 @@ class ServedModel:
     """The readers of tensors, by the name of their feature."""
     openapi: bytes
     """The document of `/openapi.json`."""
+    tally: Tally
+    """Where its answers are counted."""
 
 
 Describe = Callable[[Schema], bytes]
 """Returns the OpenAPI document for a schema."""
 
 
-def compiled(version: str, schema: Schema, model: OnnxModel, describe: Describe) -> ServedModel:
-    """Make of a version what requests need. Takes a tenth of a second, so not on the event loop."""
+def compiled(
+    version: str,
+    schema: Schema,
+    model: OnnxModel,
+    describe: Describe,
+    quantiles: Sequence[float] | None = None,
+) -> ServedModel:
+    """Make of a version what requests need. Takes a tenth of a second, so not on the event loop.
+
+    `quantiles` are those of the target of a regression, in its training table.
+    """
     decoder = Decoder(schema.features)
     return ServedModel(
         version,
@@ -45,6 +58,7 @@ def compiled(version: str, schema: Schema, model: OnnxModel, describe: Describe)
         Refusals(schema, decoder),
         {feature.name: Reader(feature) for feature in schema.features},
         describe(schema),
+        metrics.PREDICTED.tally(schema, quantiles),
     )
 
 

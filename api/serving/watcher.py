@@ -111,7 +111,9 @@ class Watcher:
                 metrics.SWAP_FAILURES.inc()
             self._refused_at[version] = now
             return False
-        self._holder.current = compiled(version, manifest.record_schema, model, self._describe)
+        self._holder.current = compiled(
+            version, manifest.record_schema, model, self._describe, manifest.data.quantiles
+        )
         metrics.SWAPS.inc()
         metrics.SWAP_SECONDS.observe(time.monotonic() - now)
         metrics.MODEL_CREATED.set(manifest.created_at.timestamp())

@@ -1,7 +1,8 @@
 """The text of `/metrics`: the same over all processes of this host, whichever answers.
 
 The counts of the processes are in files of prometheus_client's, and are added up. Everything else
-is read at each scrape: from Redis, from /proc, and from what each process reports to serve.
+is read at each scrape: from Redis, from /proc, from the models folder, and from what each process
+reports to serve.
 """
 
 import os
@@ -16,6 +17,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from api.telemetry import metrics, process_files
+from api.telemetry.values import ValueCounts, all_of
 from shared import __version__
 from shared.jobs.durations import JobStatistics
 
@@ -32,22 +34,28 @@ class _Read(Collector):
         return self._families
 
 
-def exposition(revision: str, served_version: str | None, jobs: JobStatistics | None) -> bytes:
+def exposition(
+    revision: str,
+    served_version: str | None,
+    jobs: JobStatistics | None,
+    free_bytes: int | None = None,
+) -> bytes:
     """Return the text of `/metrics`.
 
     `revision` is that of the code, and `served_version` what this process serves. `jobs` is None
-    while Redis does not answer.
+    while Redis does not answer. `free_bytes` is the room for model versions, None if nobody knows.
     """
-    metrics.PREDICTED.flush()
+    metrics.PREDICTED.save()
     read = CollectorRegistry()
     shared = process_files.folder()
     pids, versions = {os.getpid()}, dict[int, str]()
     if shared is None:
         counted = generate_latest(REGISTRY)
+        values = metrics.PREDICTED.values.own()
     else:
         pids = _living(shared)
         versions = process_files.noted(shared)
-        counted = _counted(shared)
+        counted, values = _counted(shared)
     if served_version is not None:
         versions[os.getpid()] = served_version
     build = GaugeMetricFamily(
@@ -56,16 +64,36 @@ def exposition(revision: str, served_version: str | None, jobs: JobStatistics | 
         labels=["version", "revision"],
     )
     build.add_metric([__version__, revision], 1)
-    read.register(_Read([build, *_of_processes(pids, versions), *_of_jobs(jobs)]))
+    families = [
+        *(build, _of_values(values)),
+        *(*_of_processes(pids, versions), *_of_models(free_bytes), *_of_jobs(jobs)),
+    ]
+    read.register(_Read(families))
     return counted + generate_latest(read)
 
 
-def _counted(shared: Path) -> bytes:
+def _counted(shared: Path) -> tuple[bytes, list[ValueCounts]]:
     """Return what all processes have counted; nobody else adds the same up meanwhile."""
     registry = CollectorRegistry()
     with process_files.settled(shared):
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+        return generate_latest(registry), all_of(shared)
+
+
+def _of_values(values: list[ValueCounts]) -> Metric:
+    family = HistogramMetricFamily(
+        "lifeboat_predicted_value",
+        "Numbers predicted; the buckets are quantiles of the training target.",
+        labels=["target", "buckets"],
+    )
+    for one in values:
+        # Numbers below zero make a sum that falls, which no rate can be taken of: as everywhere in
+        # Prometheus, such a histogram has buckets and a count, and is without a sum.
+        family.add_metric([one.target, one.buckets], one.at_most, one.sum)
+        if one.bounds and one.bounds[0] < 0:
+            named = {"target": one.target, "buckets": one.buckets}
+            family.add_sample("lifeboat_predicted_value_count", named, float(sum(one.counts)))
+    return family
 
 
 def _of_processes(pids: set[int], versions: dict[int, str]) -> Iterator[Metric]:
@@ -83,6 +111,15 @@ def _of_processes(pids: set[int], versions: dict[int, str]) -> Iterator[Metric]:
             "lifeboat_resident_memory_bytes",
             "Resident memory of the API processes together, without their parent.",
             value=sum(resident),
+        )
+
+
+def _of_models(free_bytes: int | None) -> Iterator[Metric]:
+    if free_bytes is not None:
+        yield GaugeMetricFamily(
+            "lifeboat_models_free_bytes",
+            "Free space where the model versions are stored.",
+            value=free_bytes,
         )
 
 

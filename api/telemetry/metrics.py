@@ -37,10 +37,11 @@ SLOW_CLIENTS = Counter(
     "lifeboat_slow_clients", "Connections closed because their client took too long."
 )
 PREDICTED_ROWS = Counter("lifeboat_predicted_rows", "Records predicted.")
-PREDICTIONS = Counter("lifeboat_predictions", "Records predicted, by their label.", ["label"])
+PREDICTIONS = Counter("lifeboat_predictions", "Records classified, by their label.", ["label"])
 PROBABILITIES = BulkHistogram(
     "lifeboat_predicted_probability",
-    "Probability of label 1 of each record predicted.",
+    "Of each record classified: the probability of the positive one of two labels, or of the label "
+    "given if there are more.",
     buckets=[tenths / 10 for tenths in range(1, 11)],
 )
 PREDICTED = PredictionCounts(PREDICTED_ROWS, PREDICTIONS, PROBABILITIES)
@@ -66,8 +67,6 @@ REDIS_UP = Gauge(
     multiprocess_mode="livemin",
 )
 
-# From the start, so that a rate counts the first prediction of each label and what is shed first.
-for label in ("0", "1"):
-    PREDICTIONS.labels(label)
+# From the start, so that a rate counts what is shed first. Labels are there once a version loads.
 for cap in Cap:
     SHED.labels(cap)

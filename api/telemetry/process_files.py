@@ -19,6 +19,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from api.telemetry import values
+
 _PREFIX = "lifeboat-metrics-"
 _ENDED = 0
 """In place of a process id: all processes that have ended."""
@@ -95,6 +97,10 @@ def add_up_the_ended(folder: Path) -> None:
         except (OSError, RuntimeError, ValueError, struct.error) as error:
             log.warning("the counts of a process that has ended are lost: %s", error)
         path.unlink(missing_ok=True)
+    try:
+        values.add_up_the_ended(folder, is_alive)
+    except OSError as error:
+        log.warning("the counts of a process that has ended are not added up: %s", error)
 
 
 def _add(source: Path, target: Path) -> None:

@@ -21,7 +21,7 @@ def test_the_exit_status_says_how_a_run_ended(
         "outcome": outcome,
         "reason": "",
         "model_version": "new",
-        "metrics": metrics().model_dump(),
+        "metrics": metrics(),
     }
     ended = job(status=status, result=result)
     assert exit_status(ended) == expected

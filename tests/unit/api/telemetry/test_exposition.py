@@ -11,6 +11,7 @@ from api.telemetry import metrics, process_files
 from api.telemetry.exposition import exposition
 from shared import __version__
 from shared.jobs.durations import JobStatistics, durations
+from tests.support.titanic import SCHEMA
 
 _ROOT = Path(__file__).parents[4]
 VERSION = "20260102-030405-abcdef"
@@ -21,6 +22,13 @@ NO_JOBS = JobStatistics(queued=0, durations=durations({}))
 def samples(text: bytes) -> dict[str, float]:
     lines = [line for line in text.decode().splitlines() if line and not line.startswith("#")]
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
+def values_counted(shown: dict[str, float]) -> dict[str, float]:
+    named = {name: value for name, value in shown.items() if 'target="price"' in name}
+    found = {name.split('le="')[1].split('"')[0]: named[name] for name in named if "le=" in name}
+    (total,) = (value for name, value in named.items() if "value_sum" in name)
+    return found | {"sum": total}
 
 
 def info(version: str) -> str:
@@ -50,6 +58,7 @@ def test_what_is_counted_is_shown() -> None:
 
 
 def test_what_can_be_counted_is_there_before_it_was() -> None:
+    metrics.PREDICTED.tally(SCHEMA, None)
     shown = samples(exposition("abc", None, None))
     assert {
         *('lifeboat_predictions_total{label="0"}', 'lifeboat_predictions_total{label="1"}'),
@@ -80,14 +89,30 @@ def test_without_redis_nothing_is_said_of_jobs() -> None:
     assert not re.search("lifeboat_(queue|job)", exposition("abc", VERSION, None).decode())
 
 
+@pytest.mark.parametrize("free", [0, 1, 10**15])
+def test_the_free_space_for_versions_is_shown(free: int) -> None:
+    assert samples(exposition("abc", VERSION, None, free))["lifeboat_models_free_bytes"] == free
+
+
+def test_a_place_without_an_end_has_no_free_space() -> None:
+    assert b"lifeboat_models" not in exposition("abc", VERSION, None, None)
+
+
 _PROCESS = """
 import sys
 from pathlib import Path
+import numpy as np
 from api.telemetry import metrics, process_files
+from shared.schema.schema import Schema
+from shared.versions.onnx_model import Answer
 from api.telemetry.exposition import exposition
-metrics.PREDICTED_ROWS.inc(int(sys.argv[1]))
+metrics.PREDICTED_ROWS.inc(int(sys.argv[1]) - 1)
 metrics.REDIS_UP.set(int(sys.argv[2]))
 metrics.MODEL_CREATED.set(int(sys.argv[3]))
+price = Schema(record="House", features=(), target="price", kind="regression")
+tally = metrics.PREDICTED.tally(price, [10, 100])
+metrics.PREDICTED.note(tally, Answer(values=np.array([float(sys.argv[1])], np.float32)))
+metrics.PREDICTED.save()
 process_files.note(process_files.folder(), sys.argv[4])
 print("ready", flush=True)
 if sys.argv[5] == "wait":
@@ -155,6 +180,8 @@ def test_the_numbers_of_all_processes_add_up_and_a_killed_one_keeps_no_gauge(
         assert {path.name for path in tmp_path.glob("*_*.db")} == {
             *("counter_0.db", "histogram_0.db"),
         } | {path.name for path in tmp_path.glob("gauge_*.db")}
+    buckets = values_counted(afterwards)
+    assert buckets == {"10": 1, "100": 3, "+Inf": 4, "sum": 5 + 20 + 100 + 1000}
     third = shown("1", "1", "400", VERSION)
     assert third["lifeboat_predicted_rows_total"] == 1126
 
