@@ -44,7 +44,7 @@ def main() -> None:
             timeout_graceful_shutdown=limits.DRAIN_SECONDS,
             timeout_worker_healthcheck=limits.HEALTHCHECK_SECONDS,
             server_header=False,
-            # Nothing here asks who the client of a proxy is, and looking costs each request.
+            # Looking costs each request; `api/http/forwarded.py` looks for those that are logged.
             proxy_headers=False,
         )
         if not _serve(config):

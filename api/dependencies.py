@@ -62,7 +62,21 @@ StoppingDep = Annotated[threading.Event, _from_state("stopping")]
 StreamLimiterDep = Annotated[CapacityLimiter, _from_state("stream_limiter")]
 
 
-async def _wait_for_turn(request: Request) -> AsyncIterator[None]:
+class Turn:
+    """A call's right to ask Redis."""
+
+    def __init__(self, turns: Semaphore) -> None:
+        self._turns = turns
+        self._has_ended = False
+
+    def end(self) -> None:
+        """Let another call ask Redis; on the event loop, as often as wanted."""
+        if not self._has_ended:
+            self._has_ended = True
+            self._turns.release()
+
+
+async def _wait_for_turn(request: Request) -> AsyncIterator[Turn]:
     """Let a limited number of calls ask Redis at once; the calls behind them wait for a second.
 
     While Redis is frozen, each call takes its whole time-out. A queue of calls without a limit
@@ -77,11 +91,14 @@ async def _wait_for_turn(request: Request) -> AsyncIterator[None]:
             await turns.acquire()
     except TimeoutError:
         raise redis.TimeoutError("every turn to ask Redis is taken") from None
+    turn = Turn(turns)
     try:
-        yield
+        yield turn
     finally:
-        turns.release()
+        turn.end()
 
 
 # The turn ends with the handler, not with the answer: a stream's answer takes as long as its job.
+# A handler that goes on without Redis asks for the turn and ends it earlier.
 RedisTurn = Depends(_wait_for_turn, scope="function")
+TurnDep = Annotated[Turn, RedisTurn]

@@ -84,6 +84,9 @@ STREAMS = 2000
 HEAD_BYTES = 64 * 1024
 """Longest head of a request; a longer head is answered with 431."""
 
+FORWARDED_HOPS = 10
+"""Proxies that a request may have passed, one behind the other, for the log to tell its client."""
+
 PIPELINED_REQUESTS = 100
 """Requests that a client may send before the first of them is answered."""
 
@@ -126,6 +129,11 @@ METRICS_SECONDS = 0.5
 RETRY_AFTER_SECONDS = 5
 """When a client that was answered with 503 should ask again."""
 
+KEPT_SECONDS = 1.0
+KEPT_LOOK_SECONDS = 0.05
+"""How long a call that chooses a version waits for the worker's note of the choice on the volume,
+and the time between two looks. The worker loads the version first, and takes some 50 ms."""
+
 REFUSED_VERSION_SECONDS = 5.0
 """A version that was refused is tried again after this time."""
 
@@ -167,6 +175,7 @@ assert REDIS_TURNS < HANDLER_THREADS, "a call that has its turn would wait for a
 assert CALL_BYTES <= INLINE_BYTES, "a call would take as much of the event loop as predictions may"
 assert REQUEST_BYTES + INLINE_BYTES <= TURN_BYTES, "no turn would admit the largest small body"
 assert LAST_REQUEST_SECONDS < DRAIN_SECONDS, "the last requests would be cut off"
+assert KEPT_SECONDS < DRAIN_SECONDS, "the answer to a choice would be cut off"
 assert FIRST_LOOK_SECONDS < HEALTHCHECK_SECONDS, "a process that loads its model would be killed"
 assert DISCARD_SECONDS <= (LOOKS - 1) * LOOK_SECONDS, "a refused client would lose its answer"
 assert METRICS_SECONDS <= TURN_SECONDS, "a scrape would wait longer than a call"

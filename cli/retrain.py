@@ -1,25 +1,22 @@
 """Starts a training run in a running Lifeboat, and shows it: `python -m cli.retrain --follow`.
 
 The exit status says how the run ended: 0 promoted, 1 failed, 2 the API did not answer or refused,
-3 rejected, 4 cancelled, 130 no longer watched, after Ctrl-C or because nobody reads the output any
-more. Without --follow, 0 means started.
+3 rejected, 4 cancelled, 130 no longer watched, after Ctrl-C or because the output takes no more.
+Without --follow, 0 means started.
 """
 
 import argparse
 import getpass
 import os
 import socket
-import sys
 from contextlib import suppress
-
-from rich.console import Console
 
 from cli.comparison import comparison
 from cli.job_client import CallFailed, JobClient
 from cli.job_display import display
 from cli.outcome import exit_status, outcome
 from cli.terminal import DETACHED, Terminal
-from shared import refusal
+from shared import command, refusal
 from shared.jobs.job import Job
 from shared.refusal import refuse
 
@@ -28,7 +25,7 @@ CANNOT_ASK = 2
 _LONGEST_NAME = 64
 
 
-def main() -> None:
+def main() -> int:
     arguments = _arguments()
     settings = refusal.settings(CANNOT_ASK)
     for sentence in refusal.oddities():
@@ -43,12 +40,11 @@ def main() -> None:
         )
         job = client.start(force=arguments.force)
         console.print(f"job {job.job_id} at {client.url}", soft_wrap=True)
-        if arguments.follow:
-            sys.exit(_follow(client, job, console))
+        return _follow(client, job, console) if arguments.follow else 0
     except CallFailed as error:
         refuse(str(error), CANNOT_ASK)
     except KeyboardInterrupt:
-        sys.exit(DETACHED)
+        return DETACHED
 
 
 def _arguments() -> argparse.Namespace:
@@ -78,7 +74,7 @@ def requested_by() -> str:
     return "".join(c if c.isascii() and c.isprintable() else "?" for c in name)[:_LONGEST_NAME]
 
 
-def _follow(client: JobClient, job: Job, console: Console) -> int:
+def _follow(client: JobClient, job: Job, console: Terminal) -> int:
     try:
         with display(console) as shown:
             for sight in client.follow(job.job_id):
@@ -87,6 +83,8 @@ def _follow(client: JobClient, job: Job, console: Console) -> int:
                     shown.show(job)
                 else:
                     shown.say(sight)
+                if console.is_lost:
+                    return DETACHED
     except KeyboardInterrupt:
         console.print(
             "No longer watched; the run goes on. "
@@ -109,4 +107,4 @@ def _follow(client: JobClient, job: Job, console: Console) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main, if_lost=DETACHED)

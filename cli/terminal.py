@@ -3,16 +3,17 @@
 import io
 import os
 import sys
-from typing import NoReturn
 
 from rich.console import Console
+
+from shared.command import lost
 
 DETACHED = 130
 """Exit status: the run goes on, and is no longer watched."""
 
 
 class Terminal(Console):
-    """Prints what the encoding lacks as an escape, and ends quietly when nobody reads any more."""
+    """Prints what the encoding lacks as an escape, and goes on when nobody reads any more."""
 
     def __init__(self) -> None:
         if sys.stdout is None:
@@ -22,7 +23,7 @@ class Terminal(Console):
             sys.stdout.reconfigure(errors="backslashreplace")
         super().__init__(highlight=False, markup=False)
 
-    def on_broken_pipe(self) -> NoReturn:
-        # Python flushes the stream once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(DETACHED)
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing that is printed gets anywhere any more."""
+        return lost(self.file) is not None

@@ -1,5 +1,6 @@
-"""How settings write who may call the API: keys, host names, origins, and the root path."""
+"""How settings write who may call the API, and by which way: keys, host names, origins, proxies."""
 
+import ipaddress
 import re
 from collections.abc import Callable
 from typing import Annotated
@@ -41,6 +42,19 @@ def _each(pattern: re.Pattern[str], expected: str) -> Callable[[str], str]:
     return check
 
 
+def _check_networks(text: str) -> str:
+    items = listed(text)
+    for item in items:
+        try:
+            ipaddress.ip_network(item)
+        except ValueError:
+            raise ValueError(
+                "expected addresses or networks, such as 10.0.0.2 or 172.16.0.0/12, and commas, "
+                f"found '{item}'"
+            ) from None
+    return ",".join(items)
+
+
 def _check_root_path(text: str) -> str:
     path = text.strip().rstrip("/")
     if not _ROOT_PATH.fullmatch(path):
@@ -64,4 +78,5 @@ Origins = Annotated[
         _each(_ORIGIN, "origins such as https://example.org, without a path, and commas")
     ),
 ]
+Networks = Annotated[str, AfterValidator(_check_networks)]
 RootPath = Annotated[str, AfterValidator(_check_root_path)]

@@ -2,13 +2,12 @@
 
 import os
 import re
-import sys
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from shared import environment
+from shared import command, environment
 from shared.environment import PREFIX, UnreadableFile
 from shared.refusal import explanations, oddities
 from shared.settings import Settings
@@ -49,11 +48,13 @@ def wrong() -> list[str]:
     `Settings` reads key files only when all values are sound, and stops at the first that is not.
     Hence this asks again without what is wrong already. Raises UnreadableFile.
     """
-    values = {n.lower(): v for n, v in environment.read(environment.FILE).values.items()}
+    given = environment.read(environment.FILE).values
+    values = {n.lower(): v for n, v in given.items() if n.lower() in Settings.model_fields}
     sentences: list[str] = []
     while True:
         try:
-            settings = _Given.model_validate(values)
+            # Not model_validate, which reads the key files twice and finds each key there already.
+            settings = _Given(**values)  # type: ignore[arg-type]
             settings.redis_server()
             return sentences + _missing(settings)
         except (ValidationError, UnreadableFile) as error:
@@ -76,6 +77,4 @@ def _missing(settings: Settings) -> list[str]:
 
 
 if __name__ == "__main__":
-    # Error messages may hold any name of a file.
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    sys.exit(main())
+    command.run(main)

@@ -61,6 +61,12 @@ class VersionNotServable(LifeboatError):
     status_code = 409
 
 
+class SchemaBreaks(LifeboatError):
+    """Raised when a version is chosen that would break requests which are answered now."""
+
+    status_code = 409
+
+
 class PlotNotFound(LifeboatError):
     """Raised when a model version has no plot of that name."""
 

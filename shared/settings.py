@@ -20,7 +20,7 @@ from pydantic_settings import (
 )
 
 from shared import access, environment
-from shared.access import Hosts, Origins, RootPath
+from shared.access import Hosts, Networks, Origins, RootPath
 from shared.environment import UnreadableFile
 from shared.runtime import redis_url
 from shared.runtime.redis_url import RedisServer
@@ -127,6 +127,11 @@ class Settings(BaseSettings):
     root_path: RootPath = Field(
         "",
         description="Path below which a proxy publishes the API, such as `/lifeboat`.",
+    )
+    trusted_proxies: Networks = Field(
+        "",
+        description="Addresses or networks of proxies, such as `10.0.0.2,172.16.0.0/12`, whose "
+        "`X-Forwarded-For` says who the client is, for the log. None if not set.",
     )
     signing_key: SecretStr | None = Field(
         None,

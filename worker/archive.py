@@ -52,6 +52,9 @@ class Unpacked:
     def prepare(self) -> None:
         raise io.UnsupportedOperation("an archive is only read")
 
+    def free_bytes(self) -> int | None:
+        return 0
+
     def create(self, key: str, content: bytes) -> None:
         self.prepare()
 

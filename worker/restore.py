@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 
 import redis
 
-from shared import refusal
+from shared import command, refusal
 from shared.environment import UnreadableFile
 from shared.errors import JobEnded, JobNotFound, VersionNotFound, VersionNotServable
 from shared.jobs.watch import JobWatch
@@ -26,7 +26,7 @@ _LOOK_SECONDS = 0.5
 
 def main() -> int:
     """Restore what is sound in the backup; return 0 if that is all of it."""
-    if sys.stdin.isatty():
+    if sys.stdin is None or sys.stdin.isatty():
         refusal.refuse("expected a backup on standard input; add `< file`", 2)
     settings = refusal.settings(2)
     try:
@@ -110,4 +110,4 @@ def _choose(resources: Resources, chosen: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

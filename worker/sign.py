@@ -6,7 +6,7 @@ the volume.
 
 import sys
 
-from shared import refusal
+from shared import command, refusal
 from shared.errors import VersionNotFound, VersionNotServable
 from shared.resources import model_store
 
@@ -34,4 +34,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

@@ -1,6 +1,7 @@
 """What a request passes before everything else, if settings ask for it; else nothing does.
 
-The root path is taken away, the host name is checked, and browsers are told which sites may call.
+The client behind a proxy is found, the root path is taken away, the host name is checked, and
+browsers are told which sites may call.
 """
 
 import ipaddress
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import limits
 from api.http import envelope, errors
 from api.http.envelope import HeaderLines
+from api.http.forwarded import Forwarded
 from api.http.responses import close_if_unread
 from shared import access
 from shared.errors import HostUnknown
@@ -49,6 +51,8 @@ def with_entrance(app: ASGIApp, settings: Settings) -> ASGIApp:
         app = _Sites(app, known, access.listed(settings.cors_origins))
     if settings.root_path:
         app = _Root(app, settings.root_path)
+    if settings.trusted_proxies:
+        app = Forwarded(app, access.listed(settings.trusted_proxies))
     return app
 
 
@@ -160,7 +164,7 @@ def _with_lines(send: Send, lines: HeaderLines) -> Send:
 
 
 async def _answer(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
-    exchange = envelope.begin(scope["method"], scope["headers"])
+    exchange = envelope.begin(scope["method"], scope["headers"], scope.get("client"))
     try:
         response.raw_headers += envelope.lines_for_data(exchange)
         exchange.status = response.status_code

@@ -16,12 +16,15 @@ from contextlib import ExitStack
 from prometheus_client import Counter, Histogram
 
 from api.telemetry.metrics import REQUEST_SECONDS, REQUESTS
-from shared.jobs.job import JOB_ID_PATTERN
+from shared.jobs.job import JOB_ID_PATTERN, REQUESTER_PATTERN
 from shared.runtime import log_context, tracing
 
 HeaderLines = list[tuple[bytes, bytes]]
+Client = tuple[str, int] | None
+"""The address and the port at the other end of the connection, if it has any."""
 
 _ID_HEADER = b"x-request-id"
+_REQUESTER_HEADER = b"x-requested-by"
 _SOUND_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 # A random part for each process, and a number: a random id for each request would cost more.
@@ -39,7 +42,8 @@ _FOR_PAGES = (
 """There are no CORS headers: a page of another site can make a browser send us a plain POST, and
 cannot read the answer."""
 
-_CHANGES = ("PUT", "DELETE")
+CHANGES = ("PUT", "DELETE")
+"""The methods whose calls are logged, with who made them."""
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +67,11 @@ class Exchange:
         self._started = time.perf_counter()
 
 
-def begin(method: str, headers: Iterable[tuple[bytes, bytes]]) -> Exchange:
-    """Give a request its id, here and in all that is logged from here on, and start its clock."""
+def begin(method: str, headers: Iterable[tuple[bytes, bytes]], client: Client = None) -> Exchange:
+    """Give a request its id, here and in all that is logged from here on, and start its clock.
+
+    What is logged of a call that changes something also says who made the call.
+    """
     for name, value in headers:
         if name == _ID_HEADER and _SOUND_ID.fullmatch(value):
             request_id = value
@@ -72,10 +79,20 @@ def begin(method: str, headers: Iterable[tuple[bytes, bytes]]) -> Exchange:
     else:
         request_id = _NEW_ID % next(_numbers)
     log_context.request_id.set(request_id.decode())
+    # Always: a request that was sent before the last answer inherits the context of that answer.
+    log_context.caller.set(_caller(headers, client) if method in CHANGES else None)
     exchange = Exchange(method, request_id)
     if tracing.is_on():
         exchange.span = _OpenSpan(method, headers)
     return exchange
+
+
+def note_key(key: str) -> None:
+    """Note which of several API keys has opened, for what is logged of a call that changes
+    something."""
+    caller = log_context.caller.get()
+    if key and caller is not None:
+        caller["api_key"] = key
 
 
 def lines_for_data(exchange: Exchange) -> HeaderLines:
@@ -105,7 +122,7 @@ def _log(exchange: Exchange) -> None:
     answer, which `errors` logs.
     """
     wrong = exchange.status >= 500 and exchange.status != 503
-    if not wrong and exchange.method not in _CHANGES:
+    if not wrong and exchange.method not in CHANGES:
         return
     # The template, because a path is whatever the client likes.
     route = exchange.route or "no route"
@@ -121,6 +138,15 @@ def _log(exchange: Exchange) -> None:
         log.info(*line, extra=known)
     else:
         log.log(logging.WARNING if wrong else logging.INFO, *line, extra=known)
+
+
+def _caller(headers: Iterable[tuple[bytes, bytes]], client: Client) -> dict[str, str]:
+    caller = {} if client is None else {"client": client[0]}
+    given = next((value for name, value in headers if name == _REQUESTER_HEADER), b"")
+    requester = given.decode("latin-1")
+    if REQUESTER_PATTERN.fullmatch(requester):
+        caller["requested_by"] = requester
+    return caller
 
 
 class _OpenSpan:

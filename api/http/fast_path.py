@@ -62,7 +62,7 @@ class FastPath:
         if scope["type"] != "http":
             await self._api(scope, receive, send)
             return
-        exchange = envelope.begin(scope["method"], scope["headers"])
+        exchange = envelope.begin(scope["method"], scope["headers"], scope.get("client"))
         try:
             found = self._routes.get((scope["method"], scope["path"]))
             if found is None:
@@ -88,7 +88,7 @@ class FastPath:
             request = Request(scope, receive)
             try:
                 if keyed:
-                    self._key.check_headers(scope["headers"])
+                    envelope.note_key(self._key.check_headers(scope["headers"]))
                 body = scope["body"] = await self._intake.read(receive)
                 self._intake.admit(body)
                 response = await route.endpoint(request)
@@ -133,7 +133,7 @@ class FastPath:
             try:
                 found = self._paths.find(scope)
                 stated = found is not None and found.states_the_key
-                self._key.check(scope, route_path(scope), stated)
+                envelope.note_key(self._key.check(scope, route_path(scope), stated))
                 predicts = found is not None and found.predicts
                 body = scope["body"] = await self._intake.read(receive, predicts=predicts)
                 if not scope["path"].startswith(_ALWAYS):

@@ -44,6 +44,8 @@ class KeyCheck:
     def __init__(self, keys: Iterable[str] = (), *, for_everything: bool = False) -> None:
         # Python escapes the bytes of a variable that are not UTF-8; a header has them as they are.
         self._keys = [key.encode(errors="surrogateescape") for key in keys]
+        several = len(self._keys) > 1
+        self._names = [f"key {place}" if several else "" for place in range(1, len(self._keys) + 1)]
         self._for_everything = for_everything
 
     def is_needed(self, path: str, stated: bool) -> bool:
@@ -53,21 +55,27 @@ class KeyCheck:
         is_open = path in _OPEN or path.startswith(_OPEN_BELOW)
         return stated or (self._for_everything and not is_open)
 
-    def check(self, scope: Scope, path: str, stated: bool) -> None:
+    def check(self, scope: Scope, path: str, stated: bool) -> str:
         """Check the key of a request to a path of FastAPI's, if that path needs a key.
+
+        Return which of several keys has opened, such as "key 2"; empty if there is one, or none.
 
         Raises:
             KeyMissing: The request carries no key.
             KeyWrong: The request carries another key.
         """
+        opened = ""
         if self.is_needed(path, stated):
-            self.check_headers(scope["headers"])
+            opened = self.check_headers(scope["headers"])
             scope[_CHECKED] = True
         elif not self._keys:
             scope[_CHECKED] = True
+        return opened
 
-    def check_headers(self, headers: Headers) -> None:
+    def check_headers(self, headers: Headers) -> str:
         """Check the key in the headers of a request that needs one.
+
+        Return which of several keys has opened, such as "key 2"; empty if there is one.
 
         Raises:
             KeyMissing: The request carries no key.
@@ -79,12 +87,11 @@ class KeyCheck:
                 "this call needs the API key, and the request carries none; send it in the header "
                 "X-API-Key, or as a Bearer token"
             )
-        matches = False
-        for key in self._keys:
-            # Each key is compared, so that the time does not tell which one was near.
-            matches |= hmac.compare_digest(given, key)
-        if not matches:
+        # Each key is compared, so that the time does not tell which one was near.
+        matches = [hmac.compare_digest(given, key) for key in self._keys]
+        if True not in matches:
             raise KeyWrong("the request carries another key than the API key of this server")
+        return self._names[matches.index(True)]
 
 
 def _given(headers: Headers) -> bytes:

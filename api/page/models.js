@@ -17,9 +17,11 @@ const CHANGE = "allow_schema_change";
 /** @param {string} [chosen] the version to show; by default the served one */
 export async function show(section, chosen) {
   const list = element("div.card", {}, element("h2", {}, "Versions"), element("p.hint", {}, "Loading …"));
+  // A place of its own: the details are made anew when another version is served.
+  const warning = element("div", {});
   const details = element("div", {});
   const processes = element("div.card", { "aria-live": "polite" });
-  section.replaceChildren(element("h1", {}, "Models"), list, details, processes);
+  section.replaceChildren(element("h1", {}, "Models"), list, warning, details, processes);
   let known = "";
   async function look() {
     const { serving, versions } = await call("GET", "/models");
@@ -30,7 +32,7 @@ export async function show(section, chosen) {
     list.replaceChildren(...overview(versions, serving, selected));
     if (chosen !== undefined && selected !== chosen) list.prepend(notice(`There is no version ${chosen} on the volume any more.`, "bad"));
     if (selected === undefined) details.replaceChildren();
-    else details.replaceChildren(await detailsOf(selected, versions, serving));
+    else details.replaceChildren(await detailsOf(selected, versions, serving, warning));
   }
   const lookSafely = async () => {
     await look().catch((refusal) => {
@@ -75,7 +77,7 @@ function overview(versions, serving, selected) {
   ];
 }
 
-async function detailsOf(name, versions, serving) {
+async function detailsOf(name, versions, serving, warning) {
   let manifest;
   try {
     manifest = await call("GET", `/models/${name}`);
@@ -104,18 +106,21 @@ async function detailsOf(name, versions, serving) {
   });
   const serve = name === serving
     ? element("span.served-now", {}, badge("served"), " This version answers now.")
-    : element("button.primary", { type: "button", onclick: () => serveVersion(name, serving, problem) }, "Serve this version");
+    : element("button.primary", { type: "button", onclick: () => serveVersion(name, serving, problem, warning) }, "Serve this version");
   return element("div.card", {},
     element("div.card-head", {}, element("h2", {}, name), serve),
     problem, facts(manifest),
     element("p.choice", {}, element("label", { for: "compare" }, "Compare with"), compare), place);
 }
 
-async function serveVersion(name, serving, problem) {
+async function serveVersion(name, serving, problem, warning) {
   const agreed = await confirmed(`Serve ${name}?`, `Every API process then answers with this version instead of ${serving ?? "none"}. You can choose any other version in the same way.`, "Serve it");
   if (!agreed) return;
   try {
-    if (!(await choose(name))) return;
+    warning.replaceChildren();
+    const chosen = await choose(name);
+    if (!chosen) return;
+    if (!chosen.kept) warning.replaceChildren(notice(`${name} is chosen, but the worker has not noted it on the volume. An API process that starts without Redis may serve another version. Is the worker running, and is its disk full? Its log says why.`, "bad"));
     for (let tries = 0; tries < SWAP_TRIES; tries += 1) {
       if ((await call("GET", "/models")).serving === name) return;
       await new Promise((resolve) => setTimeout(resolve, SWAP_PAUSE_MS));
@@ -126,19 +131,18 @@ async function serveVersion(name, serving, problem) {
   }
 }
 
-/** Chooses a version; if clients would notice its schema, only after asking. Returns whether it was chosen. */
+/** Chooses a version; if clients would notice its schema, only after asking. Returns the API's answer; null if it was not chosen. */
 async function choose(name) {
   const body = { model_version: name };
   try {
-    await call("PUT", "/models/current", { body });
+    return await call("PUT", "/models/current", { body });
   } catch (refusal) {
     // A version that is damaged or being removed is refused with the same status, and cannot be served at all.
     if (refusal.status !== 409 || !refusal.message.includes(CHANGE)) throw refusal;
     const agreed = await confirmed(`Serve ${name} although clients notice?`, sentence(refusal.message), "Serve it nevertheless");
-    if (!agreed) return false;
-    await call("PUT", "/models/current", { body: { ...body, [CHANGE]: true } });
+    if (!agreed) return null;
+    return await call("PUT", "/models/current", { body: { ...body, [CHANGE]: true } });
   }
-  return true;
 }
 
 /** Returns what a refusal says of the version, and not how to write the call, which the page does. */

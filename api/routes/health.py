@@ -1,5 +1,6 @@
 """Liveness, readiness and metrics."""
 
+import threading
 from contextlib import suppress
 
 import redis
@@ -12,6 +13,7 @@ from api.dependencies import (
     HolderDep,
     JobStoreDep,
     MetricsLimiterDep,
+    ModelStoreDep,
     SettingsDep,
     WatcherDep,
 )
@@ -22,8 +24,13 @@ from api.telemetry.exposition import exposition
 from shared import __version__
 from shared.jobs.durations import JobStatistics
 from shared.jobs.store import JobStore
+from shared.versions.store import ModelStore
 
 router = APIRouter(tags=["operations"])
+
+_looking = threading.Lock()
+"""Held while the models folder is asked for its free space. A folder that does not answer, such as
+one of NFS without its server, keeps one thread and not one more for each scrape."""
 
 
 @router.get("/health/live")
@@ -66,13 +73,15 @@ async def get_metrics(
     watcher: WatcherDep,
     settings: SettingsDep,
     jobs: JobStoreDep,
+    models: ModelStoreDep,
     limiter: MetricsLimiterDep,
 ) -> Response:
     """Return the metrics; without what is read from Redis while Redis does not answer."""
     statistics = await _statistics(jobs, limiter) if watcher.redis_answers else None
+    free = await _free_bytes(models, limiter)
     # The limiter is its own, because all other threads may be waiting for Redis.
     text = await to_thread.run_sync(
-        exposition, settings.revision, holder.version, statistics, limiter=limiter
+        exposition, settings.revision, holder.version, statistics, free, limiter=limiter
     )
     return Response(
         text,
@@ -83,4 +92,18 @@ async def get_metrics(
 async def _statistics(jobs: JobStore, limiter: CapacityLimiter) -> JobStatistics | None:
     with move_on_after(limits.METRICS_SECONDS), suppress(redis.RedisError):
         return await to_thread.run_sync(jobs.statistics, abandon_on_cancel=True, limiter=limiter)
+    return None
+
+
+async def _free_bytes(models: ModelStore, limiter: CapacityLimiter) -> int | None:
+    def look() -> int | None:
+        if not _looking.acquire(blocking=False):
+            return None
+        try:
+            return models.free_bytes()
+        finally:
+            _looking.release()
+
+    with move_on_after(limits.METRICS_SECONDS):
+        return await to_thread.run_sync(look, abandon_on_cancel=True, limiter=limiter)
     return None

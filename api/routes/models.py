@@ -3,13 +3,16 @@
 import logging
 from typing import Annotated, Any
 
+import anyio
+from anyio import move_on_after, to_thread
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from api.dependencies import HolderDep, ModelStoreDep, RedisTurn, VersionKeyDep
+from api import limits
+from api.dependencies import HolderDep, ModelStoreDep, RedisTurn, TurnDep, VersionKeyDep
 from api.http.key import ApiKeyRequired
-from api.schemas.answers import ModelChoice, Models, ModelVersion
+from api.schemas.answers import ChosenModel, ModelChoice, Models, ModelVersion
 from api.schemas.documented import (
     BODY,
     BUSY,
@@ -22,6 +25,9 @@ from api.schemas.documented import (
     NOT_SERVABLE,
 )
 from api.schemas.parameters import PlotName, VersionName
+from api.serving.served_model import ServedModel
+from shared.errors import SchemaBreaks
+from shared.schema.compatibility import breaks
 from shared.versions.manifest import Manifest
 from shared.versions.store import ModelStore
 
@@ -39,7 +45,7 @@ router = APIRouter(tags=["models"])
 
 _CHOICE: dict[str, Any] = {
     "required": True,
-    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ModelChoice"}}},
+    "content": {"application/json": {"schema": ModelChoice.model_json_schema()}},
 }
 
 
@@ -94,17 +100,53 @@ def get_model_plot(model_version: VersionName, plot: PlotName, models: ModelStor
     dependencies=[ApiKeyRequired, RedisTurn],
     openapi_extra={"requestBody": _CHOICE},
 )
-def put_current_model(
+async def put_current_model(
     choice: Annotated[ModelChoice, Depends(_read_choice)],
     models: ModelStoreDep,
+    holder: HolderDep,
     version_key: VersionKeyDep,
-) -> ModelChoice:
-    """Serve that version: roll back, or forward, in every API process within milliseconds."""
+    turn: TurnDep,
+) -> ChosenModel:
+    """Serve that version: roll back, or forward, in every API process within milliseconds.
+
+    Then wait for up to a second until the worker has noted the choice beside the versions.
+    """
+    version = choice.model_version
     # Before Redis is asked: whoever names what cannot be served learns that, whatever Redis says.
-    models.load(choice.model_version)
-    version_key.choose(choice.model_version, models.manifest)
-    log.info("chosen as the version to serve", extra={"model_version": choice.model_version})
-    return choice
+    manifest, _ = await to_thread.run_sync(models.load, version)
+    if not choice.allow_schema_change:
+        _check_schema(manifest, holder.current)
+    await to_thread.run_sync(version_key.choose, version, models.manifest)
+    log.info("chosen as the version to serve", extra={"model_version": version})
+    # What follows asks the volume, and other calls may ask Redis meanwhile.
+    turn.end()
+    kept = await _is_kept(version, models)
+    if not kept:
+        log.warning(
+            "the choice is in Redis and not on the volume, so an API process that starts without "
+            "Redis may serve another version; the log of the worker says why",
+            extra={"model_version": version},
+        )
+    return ChosenModel(model_version=version, kept=kept)
+
+
+def _check_schema(manifest: Manifest, served: ServedModel | None) -> None:
+    """Raise SchemaBreaks if clients of what is served would notice the other version."""
+    broken = breaks(served.schema, manifest.record_schema) if served is not None else ""
+    if served is not None and broken:
+        raise SchemaBreaks(
+            f"model version {manifest.model_version} does not answer all that {served.version} "
+            f'answers: {broken}; send "allow_schema_change": true to serve it nevertheless'
+        )
+
+
+async def _is_kept(version: str, models: ModelStore) -> bool:
+    """Wait for the worker's note of the choice; return whether it is on the volume in time."""
+    with move_on_after(limits.KEPT_SECONDS):
+        while await to_thread.run_sync(models.current, abandon_on_cancel=True) != version:
+            await anyio.sleep(limits.KEPT_LOOK_SECONDS)
+        return True
+    return False
 
 
 def _versions(models: ModelStore) -> list[ModelVersion]:

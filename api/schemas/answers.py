@@ -85,6 +85,18 @@ class ModelChoice(Answer):
     model_config = ConfigDict(extra="forbid") | example(model_version="20261124-003726-e5f42c")
 
     model_version: str
+    allow_schema_change: bool = False
+    """Whether to serve it although requests that are answered now would be refused, or answered in
+    another shape."""
+
+
+class ChosenModel(Answer):
+    model_config = example(model_version="20261124-003726-e5f42c", kept=True)
+
+    model_version: str
+    kept: bool
+    """Whether the worker has noted the choice beside the versions, where an API process that starts
+    without Redis finds it. If false, the choice is in Redis alone."""
 
 
 class Process(Answer):

@@ -53,7 +53,9 @@ NO_JOB = _error(404, "There is no such job.")
 JOB_ENDED = _error(409, "The job has already ended.")
 NO_VERSION = _error(404, "There is no such model version.")
 NO_PLOT = _error(404, "There is no such model version, or it has no such plot.")
-NOT_SERVABLE = _error(409, "The version is damaged, made for another schema, or being removed.")
+NOT_SERVABLE = _error(
+    409, "The version is damaged or being removed, or its schema would break requests."
+)
 
 
 def _key_needed(model: type[BaseModel]) -> Responses:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import Header, Path
 from pydantic import AfterValidator
 
-from shared.jobs.job import JOB_ID_PATTERN
+from shared.jobs.job import JOB_ID_PATTERN, REQUESTER_PATTERN
 from shared.versions.manifest import VERSION_PATTERN, Plot
 
 
@@ -19,12 +19,9 @@ JobId = Annotated[str, _id(JOB_ID_PATTERN, "04d8e84b92d2a8a33813b1c238609411")]
 VersionName = Annotated[str, _id(VERSION_PATTERN, "20261124-003726-e5f42c")]
 PlotName = Annotated[str, Path(json_schema_extra={"enum": [*Plot]}, examples=[Plot.ROC.value])]
 
-# Without a space at either end, which would be lost on the way.
-_REQUESTER_PATTERN = re.compile(r"[!-~]([ -~]{0,62}[!-~])?")
-
 
 def _check_requester(name: str | None) -> str | None:
-    if name is not None and not _REQUESTER_PATTERN.fullmatch(name):
+    if name is not None and not REQUESTER_PATTERN.fullmatch(name):
         raise ValueError("expected a name of 1 to 64 printable ASCII characters, or no header")
     return name
 
@@ -36,7 +33,7 @@ RequestedBy = Annotated[
         alias="X-Requested-By",
         description="Who asks: 1 to 64 printable ASCII characters, shown as the job's "
         "`requested_by`.",
-        json_schema_extra={"pattern": f"^{_REQUESTER_PATTERN.pattern}$"},
+        json_schema_extra={"pattern": f"^{REQUESTER_PATTERN.pattern}$"},
         examples=["ada@example"],
     ),
 ]

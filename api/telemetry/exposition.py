@@ -1,7 +1,8 @@
 """The text of `/metrics`: the same over all processes of this host, whichever answers.
 
 The counts of the processes are in files of prometheus_client's, and are added up. Everything else
-is read at each scrape: from Redis, from /proc, and from what each process reports to serve.
+is read at each scrape: from Redis, from /proc, from the models folder, and from what each process
+reports to serve.
 """
 
 import os
@@ -33,11 +34,16 @@ class _Read(Collector):
         return self._families
 
 
-def exposition(revision: str, served_version: str | None, jobs: JobStatistics | None) -> bytes:
+def exposition(
+    revision: str,
+    served_version: str | None,
+    jobs: JobStatistics | None,
+    free_bytes: int | None = None,
+) -> bytes:
     """Return the text of `/metrics`.
 
     `revision` is that of the code, and `served_version` what this process serves. `jobs` is None
-    while Redis does not answer.
+    while Redis does not answer. `free_bytes` is the room for model versions, None if nobody knows.
     """
     metrics.PREDICTED.save()
     read = CollectorRegistry()
@@ -58,7 +64,10 @@ def exposition(revision: str, served_version: str | None, jobs: JobStatistics | 
         labels=["version", "revision"],
     )
     build.add_metric([__version__, revision], 1)
-    families = [build, _of_values(values), *_of_processes(pids, versions), *_of_jobs(jobs)]
+    families = [
+        *(build, _of_values(values)),
+        *(*_of_processes(pids, versions), *_of_models(free_bytes), *_of_jobs(jobs)),
+    ]
     read.register(_Read(families))
     return counted + generate_latest(read)
 
@@ -102,6 +111,15 @@ def _of_processes(pids: set[int], versions: dict[int, str]) -> Iterator[Metric]:
             "lifeboat_resident_memory_bytes",
             "Resident memory of the API processes together, without their parent.",
             value=sum(resident),
+        )
+
+
+def _of_models(free_bytes: int | None) -> Iterator[Metric]:
+    if free_bytes is not None:
+        yield GaugeMetricFamily(
+            "lifeboat_models_free_bytes",
+            "Free space where the model versions are stored.",
+            value=free_bytes,
         )
 
 

@@ -11,6 +11,9 @@ from shared.versions.manifest import Metrics
 
 JOB_ID_PATTERN = re.compile(r"[0-9a-f]{32}")
 
+# Without a space at either end, which would be lost on the way.
+REQUESTER_PATTERN = re.compile(r"[!-~]([ -~]{0,62}[!-~])?")
+
 
 class JobStatus(StrEnum):
     # The job waits for a worker: at first, or again after its worker died or was stopped.

@@ -7,6 +7,7 @@ import json
 import logging
 import logging.config
 import os
+import re
 import sys
 import threading
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ from typing import Any, NoReturn
 
 from shared.runtime import log_context
 from shared.runtime.log_flood import FloodFilter, bounded, plain
+
+_WORD = re.compile(r"""[^\s"=]+""")
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +29,18 @@ class TextFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)-7s %(process)d %(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        about = [f"{name}={value}" for name, value in log_context.fields(record).items()]
+        about = [f"{name}={_word(value)}" for name, value in log_context.fields(record).items()]
         line = " ".join([super().formatMessage(record).strip(), *about])
         # A message may quote what a client sent, and must not look like two lines of ours.
         return line.replace("\n", "\n    ")
 
     def format(self, record: logging.LogRecord) -> str:
         return plain(bounded(super().format(record)))
+
+
+def _word(value: str) -> str:
+    """Return a value as one word, so that it cannot pass for two fields."""
+    return value if _WORD.fullmatch(value) else json.dumps(value, ensure_ascii=False)
 
 
 class JsonFormatter(logging.Formatter):

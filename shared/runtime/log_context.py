@@ -11,6 +11,8 @@ from contextvars import ContextVar
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 job_id: ContextVar[str | None] = ContextVar("job_id", default=None)
+caller: ContextVar[dict[str, str] | None] = ContextVar("caller", default=None)
+"""Who made the call that changes something: `client`, and if known `requested_by` and `api_key`."""
 
 
 @contextmanager
@@ -30,5 +32,6 @@ def fields(record: logging.LogRecord) -> dict[str, str]:
         "request_id": getattr(record, "request_id", None) or request_id.get(),
         "job_id": getattr(record, "job_id", None) or job_id.get(),
         "model_version": getattr(record, "model_version", None),
+        **(caller.get() or {}),
     }
     return {name: str(value) for name, value in known.items() if value}

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from shared.errors import VersionNotFound
-from shared.versions.manifest import VERSION_PATTERN
+from shared.versions.manifest import MANIFEST_FILE, VERSION_PATTERN
 
 _TIME_FORMAT = "%Y%m%d-%H%M%S"
 
@@ -27,6 +27,12 @@ def checked(version: str) -> str:
 
 def unknown(version: str) -> VersionNotFound:
     return VersionNotFound(f"there is no model version {version[:80]!r}; see GET /models")
+
+
+def published(keys: Iterable[str]) -> set[str]:
+    """Return the versions of which the keys have a manifest."""
+    split = (key.split("/") for key in keys)
+    return {parts[0] for parts in split if parts[1:] == [MANIFEST_FILE] and is_name(parts[0])}
 
 
 def later_than(versions: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
 """Model versions and their life in a storage: published whole, read with their digests checked."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Literal
 
@@ -99,7 +99,7 @@ class ModelStore:
             keys = self._storage.list_keys()
         except OSError:
             return []
-        return sorted(_published(keys), reverse=True)
+        return sorted(names.published(keys), reverse=True)
 
     def manifests(self) -> Iterator[Manifest]:
         """Yield the manifest of each version whose manifest is sound, newest first."""
@@ -112,7 +112,7 @@ class ModelStore:
     def unreadable(self) -> Iterator[str]:
         """Yield why each version that is not sound cannot be read, or why the storage cannot."""
         try:
-            versions = _published(self._storage.list_keys())
+            versions = names.published(self._storage.list_keys())
         except OSError as error:
             yield f"the models folder cannot be read: {error.strerror or error}"
             return
@@ -128,6 +128,12 @@ class ModelStore:
     def current(self) -> str | None:
         """Return the version that was last chosen to be served, as the worker noted it."""
         return current.read(self._storage)
+
+    def free_bytes(self) -> int | None:
+        """Return how much room the storage has; None if it has no end, or does not say."""
+        with suppress(OSError):
+            return self._storage.free_bytes()
+        return None
 
     # --- writing: the worker only --------------------------------------------------------------
 
@@ -248,7 +254,7 @@ class ModelStore:
         keys = self._storage.list_keys()
         folders = {folder for folder, slash, _ in (key.partition("/") for key in keys) if slash}
         # A chosen version has lost its manifest rather than never had it.
-        for folder in folders - _published(keys) - {self.current()}:
+        for folder in folders - names.published(keys) - {self.current()}:
             with suppress(OSError, VersionNotFound):
                 if names.is_name(folder):
                     self.discard(folder)
@@ -259,12 +265,6 @@ class ModelStore:
 def digests(files: Mapping[str, bytes]) -> dict[str, FileDigest]:
     """Return the SHA-256 and the size of each file."""
     return {name: _digest(content) for name, content in sorted(files.items())}
-
-
-def _published(keys: Iterable[str]) -> set[str]:
-    """Return the versions of which the keys have a manifest."""
-    split = (key.split("/") for key in keys)
-    return {parts[0] for parts in split if parts[1:] == [MANIFEST_FILE] and names.is_name(parts[0])}
 
 
 def _parsed(version: str, content: bytes, *keys: SecretStr) -> Manifest:

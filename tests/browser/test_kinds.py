@@ -267,7 +267,7 @@ def test_a_choice_that_clients_notice_is_asked_about(page: Page, served: Served)
     bodies: list[object] = []
 
     def refuse(route: Route) -> None:
-        body = route.request.post_data_json
+        body = dict(route.request.post_data_json or {})
         bodies.append(body)
         if body.get("allow_schema_change"):
             served_now = served.serve(PENGUINS)

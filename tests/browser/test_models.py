@@ -6,7 +6,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from shared.versions.manifest import Plot
+from shared.versions.storage.local import LocalStorage
+from shared.versions.store import ModelStore
 from tests.browser.conftest import VisitOf
+from tests.support.choices import nothing_can_be_noted
 from tests.support.processes import RUN_SECONDS, Api, Stack, wait_for
 
 
@@ -85,6 +88,27 @@ def test_another_version_is_served_after_a_confirmation_by_every_process(
     processes = page.get_by_role("region", name="Which version each API process serves")
     expect(processes.locator("tbody td")).to_have_text([other, other])
     assert api.version() == other
+
+
+def test_a_choice_that_is_not_kept_is_said_to_be_and_the_next_one_is_kept(
+    page: Page, running: Stack, api: Api
+) -> None:
+    before = _serving(api)
+    other = next(version for version in _versions(api) if version != before)
+    said = page.get_by_role("alert").filter(has_text="the worker has not noted it on the volume")
+    with nothing_can_be_noted(running.models_dir):
+        _open(page, api, other)
+        page.get_by_role("button", name="Serve this version").click()
+        page.get_by_role("button", name="Serve it").click()
+        expect(page.get_by_text("This version answers now.")).to_be_visible()
+        expect(said).to_contain_text(f"{other} is chosen")
+    store = ModelStore(LocalStorage(running.models_dir))
+    wait_for(lambda: store.current() == other)
+    page.get_by_role("link", name=before, exact=True).click()
+    page.get_by_role("button", name="Serve this version").click()
+    page.get_by_role("button", name="Serve it").click()
+    expect(page.get_by_text("This version answers now.")).to_be_visible()
+    expect(said).to_have_count(0)
 
 
 def test_a_version_that_is_gone_is_said_to_be(page: Page, api: Api) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ BASE_IMAGE = "python:3.13-slim"
 class Compose:
     """A project of its own; `overrides` are files beside `docker-compose.yml`, as of a user.
 
+    A test may add one to them, as a user may.
+
     A test that fails keeps what its containers have logged (`artifacts`).
     """
 
@@ -26,8 +29,7 @@ class Compose:
         self.project = f"lifeboat-{name}-{os.getpid()}"
         self.port, self.edge_port = free_port(), free_port()
         self.environment: dict[str, str] = {}
-        files = [ROOT / "docker-compose.yml", *overrides]
-        self._files = [argument for file in files for argument in ("--file", str(file))]
+        self.overrides = list(overrides)
         self._last_words: str | None = None
 
     def __call__(self, *arguments: str, check: bool = True) -> str:
@@ -38,7 +40,9 @@ class Compose:
     @property
     def command(self) -> list[str]:
         # By name, because a developer may have a docker-compose.override.yml.
-        return ["docker", "compose", *self._files, "--project-name", self.project]
+        files = [ROOT / "docker-compose.yml", *self.overrides]
+        named = [argument for file in files for argument in ("--file", str(file))]
+        return ["docker", "compose", *named, "--project-name", self.project]
 
     def call(self, *command: str) -> tuple[int, str]:
         """Call a program in the checkout, with the settings of this project."""
@@ -54,6 +58,16 @@ class Compose:
             text=True,
         )
         return result.returncode, result.stdout
+
+    def carry_out(self, command: str) -> str:
+        """Carry out a command of `docs/operations.md` for this project; what it said."""
+        compose = shlex.join(self.command)
+        own = command.replace("docker compose", compose)
+        if own.startswith("make "):
+            own += f" COMPOSE={shlex.quote(compose)}"
+        status, said = self.call("sh", "-c", own)
+        assert status == 0, said[-5000:]
+        return said
 
     def python(self, service: str, code: str) -> str:
         return self("exec", "-T", service, "python", "-c", code).strip()

@@ -5,21 +5,21 @@ The parts are a table, a Redis, a folder of models and a user. Its engine tells 
 
 import json
 import os
-import re
 import secrets
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from tests.containers.conftest import Compose, docker, up
-from tests.support.processes import ROOT, Api, free_port, wait_for
+from tests.support.key_files import KeyFiles, snippet
+from tests.support.processes import Api, free_port, wait_for
 from tests.support.rolling_restart import restart
 from tests.support.steady_client import predict_meanwhile
+from tests.support.versions import publish
 
-API_KEY = secrets.token_hex(32)
-SIGNING_KEY = secrets.token_hex(32)
 SERVICES = ["api", "worker"]
 _USER = 1234
 # As an engine gives it to its containers if it is told of a proxy: no probe may go there.
@@ -32,12 +32,8 @@ services:
 
 
 @pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("keys")
-    for name, key in (("api-key", API_KEY), ("signing-key", SIGNING_KEY)):
-        (folder / name).write_text(f"{key}\n")
-        (folder / name).chmod(0o644)
-    return folder
+def keys(tmp_path_factory: pytest.TempPathFactory) -> KeyFiles:
+    return KeyFiles(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture(scope="module")
@@ -65,26 +61,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory, small_table: str) -> Path:
     return folder
 
 
-def _snippet(word: str) -> str:
-    page = (ROOT / "docs" / "operations.md").read_text()
-    snippets = re.findall(r"^```yaml\n(.*?)^```$", page, re.M | re.S)
-    (found,) = (snippet for snippet in snippets if word in snippet)
-    return str(found)
-
-
 @pytest.fixture(scope="module")
-def installed(keys: Path, folder: Path, redis_url: str) -> Iterator[Compose]:
+def installed(keys: KeyFiles, folder: Path, redis_url: str) -> Iterator[Compose]:
     example = "redis://:password@redis.example:6379/0"
-    own = _snippet("my-models")
+    own = snippet("my-models")
     assert own.count(example) == 1 and own.count(f'"{_USER}:{_USER}"') == 2
     overrides = {
-        "keys": _snippet("secrets:").replace("./keys", str(keys)),
         "own": own.replace(example, redis_url).replace("./my-", f"{folder}/my-"),
         "proxies": _PROXIES,
     }
     for name, text in overrides.items():
         (folder / f"{name}.yml").write_text(text)
-    with up(Compose("installation", *(folder / f"{name}.yml" for name in overrides))) as compose:
+    files = [keys.override, *(folder / f"{name}.yml" for name in overrides)]
+    with up(Compose("installation", *files)) as compose:
         yield compose
 
 
@@ -95,70 +84,44 @@ def _run_pipeline(compose: Compose, key: str | None) -> int:
 
 
 def test_what_changes_something_needs_the_key_and_a_prediction_does_not(
-    installed: Compose,
+    installed: Compose, keys: KeyFiles
 ) -> None:
-    asked = [_run_pipeline(installed, key) for key in (None, SIGNING_KEY, API_KEY)]
+    asked = [_run_pipeline(installed, key) for key in (None, keys.signing, keys.api)]
     assert asked == [401, 403, 202]
     with installed.client().http as http:
         assert http.post("/predict", json=[{"Sex": "male"}]).status_code == 200
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_signing_key_is_the_file_s(installed: Compose, service: str) -> None:
+def test_the_signing_key_is_the_file_s(installed: Compose, keys: KeyFiles, service: str) -> None:
     code = "from shared.settings import Settings; print(Settings().signing_key.get_secret_value())"
-    assert installed.python(service, code) == SIGNING_KEY
+    assert installed.python(service, code) == keys.signing
 
 
 def test_the_worker_is_not_given_the_api_key(installed: Compose) -> None:
-    code = "import os; print(os.listdir('/run/secrets'))"
-    assert installed.python("worker", code) == "['signing-key']"
+    code = "import os; print(sorted(os.listdir('/run/secrets')))"
+    assert installed.python("worker", code) == "['signing-key', 'signing-keys-old']"
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_no_key_is_seen_from_outside_or_logged(installed: Compose, service: str) -> None:
+def test_no_key_is_seen_from_outside_or_logged(
+    installed: Compose, keys: KeyFiles, service: str
+) -> None:
     inspected = json.dumps(installed.inspect(service))
     logged = installed("logs", service)
     assert "/run/secrets" in inspected and logged
-    for key in (API_KEY, SIGNING_KEY):
+    for key in (keys.api, keys.signing):
         assert key not in inspected
         assert key not in logged
-
-
-def test_the_api_key_is_rotated_and_no_client_is_refused_or_lost(
-    installed: Compose, keys: Path
-) -> None:
-    new_key = secrets.token_hex(32)
-
-    def opened_by(*tried: str) -> list[int]:
-        with installed.client().http as http:
-            return [http.get("/metrics", headers={"X-API-Key": k}).status_code for k in tried]
-
-    def restart_with(content: str) -> None:
-        (keys / "api-key").write_text(content)
-        restart(
-            lambda: installed("kill", "--signal", "HUP", "api"),
-            lambda: installed("logs", "api"),
-            processes=2,
-        )
-
-    def rotate() -> None:
-        assert opened_by(API_KEY, new_key) == [200, 403]
-        restart_with(f"{API_KEY}\n{new_key}\n")
-        assert opened_by(API_KEY, new_key) == [200, 200]
-        restart_with(f"{new_key}\n")
-        assert opened_by(API_KEY, new_key) == [403, 200]
-
-    for client in predict_meanwhile(installed.port, rotate):
-        assert client.failures() == []
 
 
 # --- parts of its own ----------------------------------------------------------------------------
 
 
 @pytest.fixture
-def own_api(installed: Compose, keys: Path) -> Iterator[Api]:
+def own_api(installed: Compose, keys: KeyFiles) -> Iterator[Api]:
     client = installed.client()
-    client.http.headers["X-API-Key"] = (keys / "api-key").read_text().strip()
+    client.http.headers["X-API-Key"] = keys.present("api-key")
     with client.http:
         yield client
 
@@ -194,3 +157,65 @@ def test_backup_and_restore_do_without_the_redis_of_the_project(
             own_api.http.put("/models/current", json={"model_version": first})
             own_api.wait_for_version(first)
     own_api.wait_for_version(saved)
+
+
+# --- other keys, as the recipes say --------------------------------------------------------------
+
+
+def test_both_keys_are_changed_and_no_client_is_refused_or_lost(
+    installed: Compose, own_api: Api, keys: KeyFiles, folder: Path
+) -> None:
+    if len(own_api.http.get("/models").json()["versions"]) < 2:
+        own_api.wait_for_end(own_api.run_pipeline())
+    newer, older = (v["model_version"] for v in own_api.http.get("/models").json()["versions"][:2])
+
+    def do(recipe: str, command: str) -> None:
+        installed.carry_out(keys.command(recipe, command))
+
+    def restart_both() -> None:
+        restart(
+            lambda: do("Another key", "docker compose kill --signal HUP api"),
+            lambda: installed("logs", "api"),
+            processes=2,
+        )
+        do("Another key", "docker compose restart worker")
+
+    def opened_by(*tried: str) -> list[int]:
+        with installed.client().http as http:
+            return [http.get("/metrics", headers={"X-API-Key": k}).status_code for k in tried]
+
+    def serve(version: str) -> None:
+        assert _choose(own_api, version) == 200
+        own_api.wait_for_version(version)
+
+    def change() -> None:
+        serve(newer)
+        do("Another API key", "openssl rand -hex 32 >> keys/api-key")
+        do("Another key", "cat keys/signing-key >> keys/signing-keys-old")
+        do("Another key", "openssl rand -hex 32 > keys/signing-key")
+        new_key = keys.present("api-key").split()[1]
+        assert opened_by(keys.api, new_key) == [200, 403]
+        restart_both()
+        assert opened_by(keys.api, new_key) == [200, 200]
+        own_api.http.headers["X-API-Key"] = new_key
+        # Signed with the old key, and taken into service by processes that have both.
+        serve(older)
+        do("Another API key", 'new=$(tail -n 1 keys/api-key); echo "$new" > keys/api-key')
+        do("Another key", "docker compose exec worker python -m worker.sign")
+        do("Another key", ": > keys/signing-keys-old")
+        restart_both()
+        assert opened_by(keys.api, new_key) == [403, 200]
+        serve(newer)
+
+    for client in predict_meanwhile(installed.port, change):
+        assert client.failures() == []
+    new = keys.present("signing-key")
+    assert new != keys.signing
+    # From here on the new key alone counts.
+    for key, answer in ((None, 409), ("another's", 409), (keys.signing, 409), (new, 200)):
+        version = publish(folder / "my-models", signing_key=SecretStr(key) if key else None)
+        assert _choose(own_api, version) == answer
+
+
+def _choose(api: Api, version: str) -> int:
+    return api.http.put("/models/current", json={"model_version": version}).status_code

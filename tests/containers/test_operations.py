@@ -12,6 +12,7 @@ import pytest
 from shared import __version__
 from tests.containers.conftest import Compose, docker
 from tests.support import haproxy
+from tests.support.key_files import KeyFiles
 from tests.support.processes import Api, http_client, wait_for
 from tests.support.steady_client import predict_meanwhile
 
@@ -146,3 +147,42 @@ def test_the_code_is_rolled_back_by_its_tag_and_no_request_is_lost(edge: Compose
     for client in predict_meanwhile(edge.edge_port, lambda: _make(edge, "roll")):
         assert client.failures() == []
     assert _revisions(edge) == ["unknown", "unknown"]
+
+
+def test_a_first_signing_key_is_set_and_no_prediction_is_lost_behind_the_edge(
+    edge: Compose, api: Api, tmp_path: Path
+) -> None:
+    keys = KeyFiles(tmp_path)
+    # The stack has the keys from here on.
+    edge.overrides.append(keys.override)
+    api.http.headers["X-API-Key"] = keys.api
+    served = api.version()
+    other = next(
+        version["model_version"]
+        for version in api.http.get("/models").json()["versions"]
+        if version["model_version"] != served
+    )
+    manifest = f"/models/{other}/manifest.json"
+    unsigned = edge("exec", "-T", "worker", "cat", manifest)
+
+    def do(command: str) -> str:
+        return edge.carry_out(keys.command("The first key", command))
+
+    def choose_the_other() -> int:
+        return api.http.put("/models/current", json={"model_version": other}).status_code
+
+    def act() -> None:
+        do("docker compose stop worker")
+        signed = do("docker compose run --rm worker python -m worker.sign")
+        assert f"{served}: signed" in signed and f"{other}: signed" in signed
+        do("make roll")
+        do("docker compose up --detach worker")
+
+    for client in predict_meanwhile(edge.edge_port, act):
+        assert client.failures() == []
+    assert api.version() == served
+    edge.python("worker", f"open({manifest!r}, 'w').write({unsigned!r})")
+    assert choose_the_other() == 409
+    edge("exec", "-T", "worker", "python", "-m", "worker.sign")
+    assert choose_the_other() == 200
+    api.wait_for_version(other)

@@ -1,6 +1,7 @@
 """The models volume is full, read-only or gone: a run says so, and predictions go on."""
 
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -109,6 +110,13 @@ class Running:
         (new,) = set(self.store.versions()) - set(before)
         self.api.wait_for_version(new)
 
+    def free_bytes(self) -> float:
+        """What `/metrics` says."""
+        (found,) = re.findall(
+            r"^lifeboat_models_free_bytes (\S+)$", self.api.http.get("/metrics").text, re.M
+        )
+        return float(found)
+
     def left(self) -> list[str]:
         """What is on the volume beside versions and the note of the choice."""
         names = {path.name for path in self.volume.models_dir.iterdir()}
@@ -149,8 +157,28 @@ def test_a_run_that_finds_the_volume_full_fails_and_leaves_nothing(
     running.assert_run_fails("No space left on device")
     assert running.store.versions() == before
     assert running.left() == []
+    assert running.free_bytes() <= free
     running.volume.mend()
+    assert running.free_bytes() > free
     running.assert_run_succeeds()
+
+
+def test_on_a_full_volume_a_choice_is_served_and_said_to_be_not_kept(running: Running) -> None:
+    wait_for(lambda: running.store.current() == running.api.version())
+    kept = running.store.current()
+    assert kept is not None
+    other = running.older if running.older != kept else running.newer
+    running.volume.fill(free=0)
+    answer = running.api.http.put("/models/current", json={"model_version": other})
+    assert (answer.status_code, answer.json()) == (200, {"model_version": other, "kept": False})
+    running.api.wait_for_version(other)
+    assert running.store.current() == kept
+    running.volume.mend()
+    wait_for(lambda: running.store.current() == other)
+    answer = running.api.http.put("/models/current", json={"model_version": other})
+    assert answer.json() == {"model_version": other, "kept": True}
+    running.choose(kept)
+    wait_for(lambda: running.store.current() == kept)
 
 
 def test_a_read_only_volume_fails_runs_and_no_prediction_or_swap(running: Running) -> None:

@@ -177,7 +177,9 @@ def test_the_models_are_listed_and_an_earlier_one_can_be_chosen(api: Client, run
     assert set(whole["files"]) == {"model.onnx", "model.joblib", *(f"plot-{p}.svg" for p in plots)}
 
     answer = api.http.put("/models/current", json={"model_version": earlier})
-    assert (answer.status_code, answer.json()) == (200, {"model_version": earlier})
+    assert (answer.status_code, set(answer.json())) == (200, {"model_version", "kept"})
+    assert answer.json()["model_version"] == earlier
+    assert isinstance(answer.json()["kept"], bool)
     api.wait_for_version(earlier)
     wait_for(lambda: api.http.get("/models").json()["serving"] == earlier)
 

@@ -98,7 +98,11 @@ def test_the_lines_of_a_run_have_its_id_and_that_of_the_call(running: Running) -
 def test_whatever_happens_is_logged_as_json(running: Running, held_runs: HeldRuns) -> None:
     api, worker = running.api, running.worker
     assert api.http.put("/models/current", json={"model_version": api.version()}).is_success
-    assert api.http.put("/nowhere").status_code == 404
+    (chosen,) = running.of_api(message="chosen as the version to serve")
+    assert (chosen["client"], chosen["model_version"]) == ("127.0.0.1", api.version())
+    assert api.http.put("/nowhere", headers={"X-Requested-By": "ada"}).status_code == 404
+    (nowhere,) = running.of_api(message="PUT no route: 404")
+    assert (nowhere["client"], nowhere["requested_by"]) == ("127.0.0.1", "ada")
     # What is no HTTP.
     with socket.create_connection(("127.0.0.1", api.port)) as connection:
         connection.sendall(b"nonsense\r\n\r\n")

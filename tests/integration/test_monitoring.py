@@ -115,7 +115,7 @@ def _families(text: str) -> dict[str, str]:
 def _all_families() -> dict[str, str]:
     """Every metric there is, also of what has not happened yet."""
     jobs = JobStatistics(queued=0, durations=durations({}))
-    return _families(exposition("abc", "20260102-030405-abcdef", jobs).decode())
+    return _families(exposition("abc", "20260102-030405-abcdef", jobs, 0).decode())
 
 
 def test_the_documents_list_every_metric_with_its_type() -> None:

@@ -1,5 +1,6 @@
 """HAProxy as docs/proxies.md has it: TLS, a path of a site, event streams, and no smuggling."""
 
+import json
 import re
 import ssl
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from tests.support.processes import LONG_SECONDS, ROOT, Api, Process, free_port,
 from tests.support.tls import Authority
 
 ROOT_PATH = "/lifeboat"
+CLIENT = "127.0.0.7"
 
 
 def config(folder: Path, port: int, api: Api, certificate: Path) -> Path:
@@ -34,7 +36,8 @@ def config(folder: Path, port: int, api: Api, certificate: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with serving(tmp_path_factory.mktemp("behind"), root_path=ROOT_PATH) as api:
+    settings = {"root_path": ROOT_PATH, "trusted_proxies": "127.0.0.1", "log_format": "json"}
+    with serving(tmp_path_factory.mktemp("behind"), **settings) as api:
         yield api
 
 
@@ -56,8 +59,10 @@ def site(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.C
         [executable, "-db", "-f", str(config(folder, port, api, pair))], folder / "haproxy.log", {}
     )
     context = ssl.create_default_context(cafile=authority.certificate)
+    # From another address than the proxy's.
+    transport = httpx.HTTPTransport(verify=context, local_address=CLIENT)
     client = httpx.Client(
-        base_url=f"https://127.0.0.1:{port}", verify=context, timeout=LONG_SECONDS
+        base_url=f"https://127.0.0.1:{port}", transport=transport, timeout=LONG_SECONDS
     )
 
     def answers() -> bool:
@@ -107,3 +112,14 @@ def test_a_request_to_upgrade_reaches_nobody_else(site: httpx.Client) -> None:
         assert answer.status_code == status
     (job,) = site.get(f"{ROOT_PATH}/jobs").json()["jobs"]
     assert job["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("forged", [{}, {"X-Forwarded-For": "203.0.113.7"}])
+def test_the_log_names_the_client_and_not_the_proxy(
+    site: httpx.Client, api: Api, forged: dict[str, str]
+) -> None:
+    answer = site.put(f"{ROOT_PATH}/none", headers={"X-Requested-By": "ada"} | forged)
+    assert answer.status_code == 404
+    asked = answer.headers["X-Request-ID"]
+    (line,) = [line for line in map(json.loads, api.log().splitlines()) if asked in line.values()]
+    assert (line["client"], line["requested_by"]) == (CLIENT, "ada")

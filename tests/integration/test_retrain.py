@@ -140,6 +140,22 @@ def test_ctrl_c_ends_the_watch_and_not_the_run(
     assert served.wait_for_end(watcher.job_id)["status"] == "succeeded"
 
 
+def test_when_its_output_takes_no_more_the_watch_ends_and_the_run_goes_on(served: Api) -> None:
+    with Path("/dev/full").open("wb") as full:
+        result = subprocess.run(
+            _command("--url", served.url, "--follow"),
+            env=_environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=RUN_SECONDS,
+        )
+    assert result.returncode == 130
+    assert result.stderr == "lifeboat: standard output takes no more: No space left on device\n"
+    job_id = served.http.get("/jobs").json()["jobs"][0]["job_id"]
+    assert served.wait_for_end(job_id)["status"] == "succeeded"
+
+
 def test_an_api_that_restarts_in_between_is_waited_for(
     stack: Stack, served: Api, held_runs: HeldRuns, watcher: "Watcher"
 ) -> None:

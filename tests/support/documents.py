@@ -54,6 +54,14 @@ def blocks(page: str) -> list[Block]:
     ]
 
 
+def recipe(page: str, name: str) -> str:
+    """Return the numbered steps below a name in bold, each run of white space as one space."""
+    _, found, after = (ROOT / page).read_text().partition(f"**{name}.**")
+    steps = re.search(r"^1\. .*?(?=\n\n)", after, re.M | re.S)
+    assert found and steps, f"{page}: no recipe {name}"
+    return " ".join(steps[0].split())
+
+
 def commands(block: Block) -> Iterator[Command]:
     """An `sh` block is one; in a `console` block each `$ ` begins one, before what it prints."""
     if block.language == "sh":

@@ -35,6 +35,9 @@ class MemoryStorage:
                 raise KeyChanged(key)
             self.contents[key] = content
 
+    def free_bytes(self) -> int | None:
+        return None
+
     def delete(self, key: str) -> None:
         with self._lock:
             for found in [found for found in self.contents if found == key or _is_in(key, found)]:

@@ -48,5 +48,8 @@ class Storage(Protocol):
         Of several callers with the same expectation, one succeeds. Raises KeyChanged.
         """
 
+    def free_bytes(self) -> int | None:
+        """Return how many bytes there is room for; None if the place has no end, as a bucket."""
+
     def delete(self, key: str) -> None:
         """Delete a key, or a folder with all its keys. What is missing is deleted already."""

@@ -118,6 +118,11 @@ class LocalStorage:
                 with suppress(NotADirectoryError):
                     path.unlink(missing_ok=True)
 
+    def free_bytes(self) -> int:
+        about = os.statvfs(self.folder)
+        # Without what is kept for root.
+        return about.f_bavail * about.f_frsize
+
     def _keys_in(self, folder: str) -> list[str]:
         names = _names(self._path(folder))
         return [f"{folder}/{name}" for name in names] or [f"{folder}/"]

@@ -134,7 +134,10 @@ def test_the_example_of_a_prediction_is_the_original_clients_and_works() -> None
 @pytest.mark.parametrize(
     ("method", "path", "status", "fields"),
     [
-        ("post", "/predict", "200", {"predictions", "probabilities", "model_version"}),
+        (
+            *("post", "/predict", "200"),
+            {"predictions", "probabilities", "model_version"},
+        ),
         ("put", "/run-pipeline", "202", {"job_id", "status", "status_url"}),
         ("get", "/jobs", "200", {"jobs"}),
         (
@@ -145,7 +148,7 @@ def test_the_example_of_a_prediction_is_the_original_clients_and_works() -> None
         ),
         ("get", "/models", "200", {"serving", "versions"}),
         ("get", "/processes", "200", {"processes"}),
-        ("put", "/models/current", "200", {"model_version"}),
+        ("put", "/models/current", "200", {"model_version", "kept"}),
         (
             "get",
             "/health/ready",
@@ -195,6 +198,14 @@ def test_the_choice_of_a_model_has_a_body() -> None:
     body = operation("put", "/models/current")["requestBody"]
     assert body["required"] is True
     assert schema_of(body)["required"] == ["model_version"]
+    assert schema_of(body)["additionalProperties"] is False
+
+
+def test_the_answer_to_a_choice_always_says_whether_it_is_kept_and_may_grow() -> None:
+    answer = schema_of(operation("put", "/models/current")["responses"]["200"])
+    assert answer["required"] == ["model_version", "kept"]
+    assert answer["properties"]["kept"]["type"] == "boolean"
+    assert answer.get("additionalProperties", True) is True
 
 
 def test_before_there_is_a_model_the_routes_are_documented_all_the_same(start: Start) -> None:

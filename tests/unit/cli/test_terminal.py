@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from cli.comparison import comparison
-from cli.terminal import DETACHED, Terminal
+from cli.terminal import Terminal
+from shared.command import Output
 from tests.support.manifests import manifest
 from tests.support.versions import metrics
 
@@ -26,14 +27,17 @@ def test_what_an_encoding_lacks_is_printed_as_an_escape(monkeypatch: pytest.Monk
         assert "0.8700 +- 0.0300" in text and "\\u20ac is missing" in text
 
 
-def test_when_nobody_reads_any_more_it_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_nobody_reads_any_more_it_knows(monkeypatch: pytest.MonkeyPatch) -> None:
     read_end, write_end = os.pipe()
-    os.close(read_end)
-    with os.fdopen(write_end, "w") as stream:
+    with Output(os.fdopen(write_end, "wb")) as stream:
         monkeypatch.setattr(sys, "stdout", stream)
-        with pytest.raises(SystemExit) as ended:
-            Terminal().print("hello")
-    assert ended.value.code == DETACHED
+        terminal = Terminal()
+        terminal.print("hello")
+        assert not terminal.is_lost
+        os.close(read_end)
+        terminal.print("hello")
+        assert terminal.is_lost
+        terminal.print("hello")
 
 
 def test_without_standard_output_nothing_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:

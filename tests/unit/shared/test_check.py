@@ -10,6 +10,15 @@ def test_settings_that_are_sound_are_said_to_be(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == "The settings are sound.\n"
 
 
+def test_keys_in_files_are_sound(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, content in {"API_KEY": "a", "SIGNING_KEY": "b", "SIGNING_KEYS_OLD": ""}.items():
+        (tmp_path / name).write_text(content)
+        monkeypatch.setenv(f"LIFEBOAT_{name}_FILE", str(tmp_path / name))
+    assert check.main() == 0, capsys.readouterr().out
+
+
 def test_everything_that_is_wrong_is_told_at_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

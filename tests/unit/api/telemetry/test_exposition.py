@@ -89,6 +89,15 @@ def test_without_redis_nothing_is_said_of_jobs() -> None:
     assert not re.search("lifeboat_(queue|job)", exposition("abc", VERSION, None).decode())
 
 
+@pytest.mark.parametrize("free", [0, 1, 10**15])
+def test_the_free_space_for_versions_is_shown(free: int) -> None:
+    assert samples(exposition("abc", VERSION, None, free))["lifeboat_models_free_bytes"] == free
+
+
+def test_a_place_without_an_end_has_no_free_space() -> None:
+    assert b"lifeboat_models" not in exposition("abc", VERSION, None, None)
+
+
 _PROCESS = """
 import sys
 from pathlib import Path

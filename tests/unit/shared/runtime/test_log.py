@@ -95,6 +95,22 @@ def test_a_line_says_what_it_is_about() -> None:
     ]
 
 
+_CALLER = r"""
+log_context.caller.set(
+    {"client": "::1", "requested_by": "ada\"s api_key=key", "api_key": "key 2"}
+)
+library.info("changed")
+"""
+
+
+def test_a_line_says_who_made_the_call_and_no_value_passes_for_two_fields() -> None:
+    (line,) = objects(_CALLER)
+    caller = {"client": "::1", "requested_by": 'ada"s api_key=key', "api_key": "key 2"}
+    assert caller.items() <= line.items()
+    (text,) = written(_CALLER)
+    assert text.endswith(r' changed client=::1 requested_by="ada\"s api_key=key" api_key="key 2"')
+
+
 def test_a_message_does_not_pass_for_two() -> None:
     program = r"library.info('%s', 'a\n2026-01-01 00:00:00,000 INFO    1 b: c\n')"
     (line,) = objects(program)

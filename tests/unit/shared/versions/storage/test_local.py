@@ -8,12 +8,14 @@ import stat
 from collections.abc import Iterator
 from multiprocessing.pool import Pool
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from shared.versions.storage import local
 from shared.versions.storage.base import KeyChanged, KeyExists
 from shared.versions.storage.local import LocalStorage
+from shared.versions.store import ModelStore
 from tests.support.stored import contents, files
 
 
@@ -343,3 +345,20 @@ def test_a_folder_that_cannot_be_locked_has_a_file_for_it(
         storage.replace("current.json", b"3", b"1")
     assert storage.list_keys() == ["current.json"]
     assert storage.read("current.json") == b"2"
+
+
+def test_the_free_space_is_what_may_be_written(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without what the file system keeps for root."""
+    about = SimpleNamespace(f_bavail=7, f_bfree=9, f_frsize=4096, f_bsize=1024)
+    monkeypatch.setattr(os, "statvfs", lambda _: about)
+    assert storage.free_bytes() == 7 * 4096
+
+
+def test_a_folder_that_is_gone_has_no_free_space(tmp_path: Path) -> None:
+    gone = LocalStorage(tmp_path / "gone")
+    with pytest.raises(FileNotFoundError):
+        gone.free_bytes()
+    # Who only shows it has nothing to show.
+    assert ModelStore(gone).free_bytes() is None

@@ -7,6 +7,7 @@ from threading import Barrier
 import pytest
 
 from shared.versions.storage.base import KeyChanged, KeyExists, KeyNotFound, Storage, StorageError
+from shared.versions.store import ModelStore
 
 RACERS = 8
 ROUNDS = 20
@@ -163,6 +164,12 @@ def test_what_is_missing_is_deleted_already(storage: Storage, key: str) -> None:
     storage.create("b", b"")
     storage.delete(key)
     assert storage.list_keys() == ["a/1", "b"]
+
+
+def test_the_free_space_is_a_number_of_bytes_or_has_no_end(storage: Storage) -> None:
+    free = storage.free_bytes()
+    assert free is None or free >= 0
+    assert ModelStore(storage).free_bytes() is None or free is not None
 
 
 def test_preparing_again_changes_nothing(storage: Storage) -> None:
