@@ -18,7 +18,7 @@ up build: export LIFEBOAT_VERSION = $(VERSION)
 export ORT_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up build check-config check-run roll down retrain backup restore sign check test coverage screenshots faults fuzz bench bench-reload bench-training bench-peers lint format hooks lock sbom
+.PHONY: help run up build check-config check-run roll down retrain new-model backup restore sign check test coverage screenshots faults fuzz bench bench-reload bench-training bench-peers lint format hooks lock sbom
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
@@ -50,6 +50,9 @@ down: ## Stop all containers; models and jobs stay in their volumes
 
 retrain: $(INSTALLED) ## Train in a running Lifeboat and watch it; ARGS="--force" for more
 	@exec $(BIN)/python -m cli.retrain --follow $(ARGS)
+
+new-model: $(INSTALLED) ## Write a definition from a table: NAME=<folder> TABLE=<file> TARGET=<column>
+	@exec $(BIN)/python -m worker.new_model "$(NAME)" "$(TABLE)" "$(TARGET)"
 
 BACKUP := $(or $(BACKUP),backups/$(shell date -u +%Y%m%d-%H%M%S).tar)
 backup: ## Write the model versions and the choice of the served one to a file, BACKUP=<file>

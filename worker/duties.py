@@ -12,7 +12,9 @@ from shared.jobs.watch import JobWatch
 from shared.resources import Resources
 from shared.runtime.background import Background
 from shared.runtime.redis_outage import cause
+from shared.schema.compatibility import is_same
 from worker.pool import Children, ChildWatch, kill
+from worker.training_right import READING, OwnDefinition
 
 _RETRY_SECONDS = 1.0
 _HAND_BACK_SECONDS = 0.1
@@ -27,7 +29,12 @@ class Duties:
     """The threads of the main process: version key, recovery of jobs, first model, polite stop."""
 
     def __init__(
-        self, resources: Resources, worker: str, child_watch: ChildWatch, children: Children
+        self,
+        resources: Resources,
+        worker: str,
+        definition: OwnDefinition,
+        child_watch: ChildWatch,
+        children: Children,
     ) -> None:
         """`worker` is the name under which this worker's child claims jobs."""
         self._jobs = resources.jobs
@@ -36,12 +43,14 @@ class Duties:
         self._version_key = resources.version_key
         self._models = resources.models
         self._worker = worker
+        self._definition = definition
         self._child_watch = child_watch
         self._children = children
         self._ended = threading.Event()
         self._background = Background(
             self._mirror_version_key,
             JobWatch(self._jobs, self._queue).watch,
+            self._definition.follow,
             self._train_first_model,
             self._watch_child,
             self._hand_back_when_stopped,
@@ -81,12 +90,14 @@ class Duties:
                     log.warning("the version key is not noted on the volume: %s", reason)
 
     def _train_first_model(self, stop: threading.Event) -> None:
-        """Ask for a run if no version can be served: a first start, or a new record schema.
+        """Ask for a run if no version has this definition's schema: a first start, or a new one.
 
         A run that nobody asked for must not take the place of a model that it cannot be compared
-        with. So it waits while a version cannot be read, and while the API serves another one.
+        with. So it waits while a version cannot be read; beside a version of another schema that is
+        served, the gate rejects it.
         """
-        said = ""
+        # Which takes two seconds, and is not worth a warning.
+        said = READING
         while not self._has_a_model():
             reason = ""
             try:
@@ -95,35 +106,44 @@ class Duties:
                     job, is_new = self._jobs.create(force=False, origin=Origin(_FIRST_START))
                     if is_new:
                         about = {"job_id": job.job_id}
-                        log.info("no model to serve yet; the first run", extra=about)
+                        log.info("no model of this definition yet; the first run", extra=about)
                         self._queue.send(job.job_id)
                     return
             except redis.RedisError as error:
                 reason = cause(error)
             if reason != said:
                 said = reason
-                log.warning("no model to serve yet, and %s", reason)
+                log.warning("no model of this definition yet, and %s", reason)
             if stop.wait(_RETRY_SECONDS):
                 return
 
     def _has_a_model(self) -> bool:
-        return any(
-            manifest.fits_this_schema and manifest.gate.outcome == "promoted"
-            for manifest in self._models.manifests()
-        )
+        manifests = [*self._models.manifests()]
+        promoted = [manifest for manifest in manifests if manifest.gate.outcome == "promoted"]
+        schema = self._definition.schema
+        if schema is None:
+            # A run tells whoever looks at the page why the definition is broken.
+            return bool(promoted)
+        # Beside what is served, a version that was rejected need not be trained again.
+        own = manifests if promoted else []
+        return any(is_same(manifest.record_schema, schema) for manifest in own)
 
     def _why_to_wait(self) -> str:
         """Return why no run is asked for by itself; empty if nothing is in the way.
 
         Raises redis.RedisError.
         """
+        if self._definition.waits_for:
+            return self._definition.waits_for
         for reason in self._models.unreadable():
             return f"none is trained without being asked for, because of a version there: {reason}"
-        for version in sorted(self._version_key.served()):
-            return (
-                f"none is trained without being asked for while the API serves {version}, which "
-                "cannot be compared with; force a run (PUT /run-pipeline?force=true), or stop it"
-            )
+        if not self._models.versions():
+            for version in sorted(self._version_key.served()):
+                return (
+                    f"none is trained without being asked for while the API serves {version}, "
+                    "which is not in the models folder; force a run "
+                    "(PUT /run-pipeline?force=true), or stop it"
+                )
         return ""
 
     def _watch_child(self, _: threading.Event) -> None:

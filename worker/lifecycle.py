@@ -29,6 +29,7 @@ from worker.attempt import worker_name
 from worker.celery_app import app, settings
 from worker.duties import Duties
 from worker.pool import ChildWatch, children_of, keep_semaphore_tracker, show_that_it_moves
+from worker.training_right import OwnDefinition, TrainingRight
 
 _ALIVE_SECONDS = 1.0
 
@@ -75,9 +76,11 @@ app.steps["worker"].add(Supervision)
 def start_duties(sender: Any, **_: Any) -> None:
     """Start what the main process looks after, until the worker stops."""
     own = resources.build(settings)
+    worker = worker_name(sender.hostname, os.getpid())
     duties = Duties(
         own,
-        worker=worker_name(sender.hostname, os.getpid()),
+        worker=worker,
+        definition=OwnDefinition(settings.model, TrainingRight(own.redis, worker)),
         child_watch=sender.controller.child_watch,
         children=lambda: children_of(sender.pool),
     )

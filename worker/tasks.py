@@ -8,17 +8,19 @@ import redis
 from celery import Task
 
 from shared import resources
-from shared.errors import LifeboatError, RunCancelled, RunLost, VersionNotFound
+from shared.errors import DefinitionBroken, LifeboatError, RunCancelled, RunLost, VersionNotFound
 from shared.jobs.job import JobResult
 from shared.jobs.queue import TASK_NAME
 from shared.resources import Resources
 from shared.runtime import tracing
 from shared.runtime.log_context import about_job, request_id
+from shared.schema.schema import Schema
 from shared.versions.manifest import Manifest
 from shared.versions.pruning import prune
 from worker.attempt import Attempt, worker_name
 from worker.celery_app import app, settings
 from worker.training.served import Served, look
+from worker.training_right import TrainingRight
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,10 @@ def train(task: "Task[[str], None]", job_id: str) -> None:
         try:
             origin = own.attempts.origin(job_id)
             request_id.set(origin.request_id)
+            right = TrainingRight(own.redis, worker)
+            if right.is_waiting():
+                log.warning("not claimed: a worker of another definition is here; it may take it")
+                return
             number = own.attempts.claim(job_id, worker)
         except redis.RedisError as error:
             log.warning("not claimed, the job will be sent again: %s", error)
@@ -57,20 +63,22 @@ def train(task: "Task[[str], None]", job_id: str) -> None:
             ),
             Attempt(own.attempts, job_id, number, settings.job_timeout_seconds) as attempt,
         ):
-            _run(attempt, own)
+            _run(attempt, own, right)
         _prune(own)
 
 
-def _run(attempt: Attempt, own: Resources) -> None:
+def _run(attempt: Attempt, own: Resources, right: TrainingRight) -> None:
     published: Manifest | None = None
     try:
         # Imported here, because the main process imports this module too and needs no scikit-learn.
         from worker.definition.definition import read
         from worker.training.stages import run_stages
 
+        definition = read(settings.model)
+        _check_right(right, definition.schema)
         published = run_stages(
             attempt,
-            definition=read(settings.model),
+            definition=definition,
             training_data=settings.training_data,
             model_store=own.models,
             served=lambda: _served(own),
@@ -99,6 +107,17 @@ def _run(attempt: Attempt, own: Resources) -> None:
     except Exception as error:
         log.exception("failed")
         attempt.fail(f"{type(error).__name__}: {error} (the worker's log has the traceback)")
+
+
+def _check_right(right: TrainingRight, schema: Schema) -> None:
+    """Raise DefinitionBroken if another definition is trained here: this worker began just now."""
+    try:
+        other = right.refusal(schema)
+    except redis.RedisError as error:
+        log.warning("whether another definition is trained here is not known: %s", error)
+        return
+    if other:
+        raise DefinitionBroken(other)
 
 
 def _result(published: Manifest) -> JobResult:

@@ -34,6 +34,14 @@ the process renews it (`api/serving/replicas.py`)."""
 JOB_DURATIONS = "lifeboat:job-durations"
 """Hash: how many jobs ended how, and how long they took (`shared/jobs/durations.py`)."""
 
+DEFINITION = "lifeboat:definition"
+"""String: which definition is trained here, and by which worker. Expires unless a worker renews it.
+A worker of another definition waits meanwhile (`worker/training_right.py`)."""
+
+WAITING_PREFIX = "lifeboat:waiting:"
+"""String per worker that waits for a worker of another definition: why. It takes no job meanwhile.
+Expires unless the worker renews it."""
+
 QUEUE = "lifeboat:queue"
 """List, Celery's: messages that say 'look at job X'. A hint, never the truth about a job."""
 
@@ -48,6 +56,10 @@ def events(job_id: str) -> str:
 
 def process(name: str) -> str:
     return PROCESS_PREFIX + name
+
+
+def waiting(worker: str) -> str:
+    return WAITING_PREFIX + worker
 
 
 def removal(version: str) -> str:

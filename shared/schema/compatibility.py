@@ -3,6 +3,7 @@
 The promotion gate asks, and so does whoever chooses a version.
 """
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 
@@ -29,6 +30,17 @@ def breaks(served: Schema, candidate: Schema) -> str:
 def is_same(one: Schema, other: Schema) -> bool:
     """Return whether two schemas have the same requests and answers, whatever they are called."""
     return not breaks(one, other) and not breaks(other, one)
+
+
+def digest(schema: Schema) -> str:
+    """Return what stands for the requests and answers of a schema, whatever they are called."""
+    parts = schema.model_dump_json(
+        include={
+            **{"target": True, "kind": True, "classes": True, "positive": True},
+            "features": {"__all__": {*Feature.model_fields} - {"description"}},
+        }
+    )
+    return hashlib.sha256(parts.encode()).hexdigest()
 
 
 def _answers(served: Schema, candidate: Schema) -> Iterator[str]:

@@ -19,15 +19,14 @@ from shared.versions.manifest import (
     Parity,
     Plot,
     Score,
-    TrainingData,
 )
 from shared.versions.storage.base import Storage
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore, digests
-from tests.support.titanic import SCHEMA
 from worker.definition.definition import Definition, read
 from worker.training import export, table
 from worker.training.evaluation import FOLDS
+from worker.training.scoring import DEFAULT, STANDARD
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TRAINING_DATA = str(EXAMPLES / "titanic" / "data.csv")
@@ -72,19 +71,26 @@ def metrics(roc_auc: float = 0.87, std: float = 0.03) -> Metrics:
     return dict.fromkeys(names, score)
 
 
+def scores_of(example: str) -> Metrics:
+    """Return a score of each metric that a version of the example's kind has."""
+    score = Score(mean=0.5, std=0.03, folds=10)
+    return dict.fromkeys(STANDARD[definition(example).schema.kind], score)
+
+
 def gate(outcome: str = "promoted") -> Gate:
     return Gate.model_validate({"outcome": outcome, "reason": "a test", "compared_with": None})
 
 
 @functools.cache
-def dumped_pipeline() -> bytes:
+def dumped_pipeline(example: str = "titanic") -> bytes:
     dumped = io.BytesIO()
-    joblib.dump(fitted_pipeline(), dumped)
+    joblib.dump(fitted_pipeline(example), dumped)
     return dumped.getvalue()
 
 
 def publish(
     place: Path | Storage,
+    example: str = "titanic",
     *,
     outcome: str = "promoted",
     roc_auc: float = 0.87,
@@ -94,24 +100,27 @@ def publish(
     signing_key: SecretStr | None = None,
     plots: Mapping[Plot, bytes] = PLOTS,
 ) -> str:
-    """Publish the default model as a new version, in a models folder or a storage; its name."""
+    """Publish an example's model as a new version, in a models folder or a storage; its name."""
     store = ModelStore(LocalStorage(place) if isinstance(place, Path) else place, signing_key)
     store.create()
     files = {
-        ONNX_FILE: exported_pipeline(),
-        PIPELINE_FILE: dumped_pipeline(),
+        ONNX_FILE: exported_pipeline(example),
+        PIPELINE_FILE: dumped_pipeline(example),
         **{plot.file: picture for plot, picture in plots.items()},
     }
     manifest = Manifest(
         model_version=version or store.new_version(),
-        schema=SCHEMA,
+        schema=definition(example).schema,
         job_id=job_id,
         created_at=datetime.now(UTC),
         files=digests(files),
-        metrics=metrics(roc_auc),
+        metrics=metrics(roc_auc) if example == "titanic" else scores_of(example),
+        metric=DEFAULT[definition(example).schema.kind],
         gate=gate(outcome),
         parity=Parity(rows=1, max_difference=0, labels_differ=0, tolerance=1e-5),
-        data=TrainingData(source="test", sha256=data_sha256, rows=891, positives=342),
+        data=training_table(example).data.model_copy(
+            update={"source": "test", "sha256": data_sha256}
+        ),
         libraries={},
         stage_seconds={},
     )

@@ -246,6 +246,17 @@ def _check_info(info: FieldInfo, name: str) -> None:
         )
 
 
+def check_name(name: str) -> None:
+    """Raise DefinitionBroken for a name that no field can have."""
+    check_text(name, "the name of a field", MOST_NAME)
+    # msgspec, which decodes records, takes neither.
+    if '"' in name or "\\" in name:
+        raise DefinitionBroken(
+            f"expected the name of a field to have neither a double quotation mark nor a "
+            f"backslash, found {name!r}; rename it, here and in the table"
+        )
+
+
 def _check_names(names: list[str]) -> None:
     """Raise DefinitionBroken for a name that cannot be a column's, or that two fields share."""
     if len(names) > MOST_FIELDS:
@@ -255,7 +266,7 @@ def _check_names(names: list[str]) -> None:
         )
     seen: dict[str, str] = {}
     for name in names:
-        check_text(name, "the name of a field", MOST_NAME)
+        check_name(name)
         # A table's column is found by its composed letters.
         key = unicodedata.normalize("NFC", name).casefold()
         if other := seen.get(key):

@@ -1,4 +1,4 @@
-"""The target of a training table: labels as they are declared, or numbers of a regression."""
+"""The target of a training table: labels as they are declared, or the numbers of a regression."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,5 +1,7 @@
 """The confusion matrix of a classifier, by the names of the labels."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
@@ -31,7 +33,9 @@ def confusion_matrix(axes: Axes, evaluation: Evaluation) -> None:
         axes.text(column, row, text, ha="center", va="center", color=INK, fontsize=size)
     places = range(len(names))
     is_level = len(names) <= _LEVEL_UP_TO and max(map(len, names)) <= _LONGEST_NAME // 2 + 4
-    turned = {} if is_level else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    turned: dict[str, Any] = (
+        {} if is_level else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    )
     axes.set_xticks(places, names, **turned)
     axes.set_yticks(places, names)
     # The first label is above, as in a table.

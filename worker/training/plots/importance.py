@@ -19,4 +19,7 @@ def permutation_importance(axes: Axes, evaluation: Evaluation) -> None:
     axes.axvline(0, color=MUTED, linewidth=0.8)
     metric = evaluation.metric
     way = "Fall" if metric.higher_is_better else "Rise"
-    label(axes, f"{way} of the {metric.title} when it is shuffled", "")
+    said = f"{way} of the {metric.title}"
+    # A longer line would not fit on the card.
+    gap = " " if len(said) < 24 else "\n"
+    label(axes, f"{said}{gap}when it is shuffled", "")

@@ -17,7 +17,7 @@ def prediction_error(axes: Axes, evaluation: Evaluation) -> None:
     _points(axes, evaluation, evaluation.predicted[rows], evaluation.actual[rows])
     both = np.concatenate([evaluation.actual[rows], evaluation.predicted[rows]])
     ends = [both.min(), both.max()]
-    axes.plot(ends, ends, color=MUTED, linestyle="--", label="right predictions")
+    axes.plot(ends, ends, color=MUTED, linestyle="--", label="no error")
     axes.legend(loc="upper left")
     label(axes, "Predicted", f"Actual {shortened(evaluation.schema.target, _LONGEST_NAME)}")
 
@@ -26,7 +26,7 @@ def residuals(axes: Axes, evaluation: Evaluation) -> None:
     rows = _rows(evaluation)
     errors = evaluation.actual - evaluation.predicted
     _points(axes, evaluation, evaluation.predicted[rows], errors[rows])
-    axes.axhline(0, color=MUTED, linestyle="--", label="right predictions")
+    axes.axhline(0, color=MUTED, linestyle="--", label="no error")
     spread = float(np.sqrt(np.mean(errors**2)))
     for side in (-spread, spread):
         named = f"RMSE {spread:.4g}, all folds together" if side > 0 else None
@@ -40,7 +40,9 @@ def residuals(axes: Axes, evaluation: Evaluation) -> None:
 
 def _rows(evaluation: Evaluation) -> NDArray[np.intp]:
     order = np.argsort(evaluation.actual, kind="stable")
-    return order[np.linspace(0, len(order) - 1, min(len(order), _MOST_POINTS)).astype(int)]
+    chosen = np.linspace(0, len(order) - 1, min(len(order), _MOST_POINTS)).astype(int)
+    rows: NDArray[np.intp] = order[chosen]
+    return rows
 
 
 def _points(

@@ -96,6 +96,15 @@ def read(
     return pd.DataFrame({name: pd.Series(v, index, v.dtype) for name, v in found.items()})
 
 
+def names(content: bytes, shown: str) -> list[str]:
+    """Return the names of all columns. Raises BadTrainingData."""
+    encoding = _encoding(content, shown)
+    separator, skipped = _separator(content, encoding, shown, ())
+    for _, (header, *_) in _rows(content, encoding, separator, shown, skipped):
+        return [plain(name) for name in header]
+    raise BadTrainingData(f"{shown} is empty; expected a CSV or Parquet table")
+
+
 def plain(name: str) -> str:
     """Return a column's name without what cannot be seen: blanks around it, how it is encoded."""
     return " ".join(unicodedata.normalize("NFC", name.replace("\ufeff", "")).split())

@@ -374,6 +374,8 @@ def test_whatever_else_a_class_has_is_refused_by_its_name(
         ),
         (typed("'Nowhere'"), "Thing: the type of a field cannot be resolved: NameError.*Nowhere"),
         ("Thing = TypedDict('Thing', {'': float, 'y': bool})", "visible character"),
+        ("Thing = TypedDict('Thing', {'a\"b': float, 'y': bool})", "double quotation mark"),
+        ("Thing = TypedDict('Thing', {'a\\\\b': float, 'y': bool})", "backslash"),
         ("Thing = TypedDict('Thing', {' a': float, 'y': bool})", "without blanks"),
         ("Thing = TypedDict('Thing', {'a\\nb': float, 'y': bool})", "control characters"),
         ("Thing = TypedDict('Thing', {'a' * 101: float, 'y': bool})", "at most 100 characters"),

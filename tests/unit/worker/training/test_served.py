@@ -1,4 +1,3 @@
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,21 +7,10 @@ from pydantic import SecretStr
 
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
-from tests.support.versions import publish
+from tests.support.versions import definition, publish
 from worker.training.served import Served, look
 
 MISSING = "20200101-000000-000000"
-
-
-def _other_schema(models_dir: Path) -> str:
-    version = publish(models_dir)
-    path = models_dir / version / "manifest.json"
-    fields = json.loads(path.read_text())
-    fields["inputs"].pop()
-    # Without a digest, as before there were any.
-    del fields["digest"]
-    path.write_text(json.dumps(fields))
-    return version
 
 
 def _damaged(models_dir: Path) -> str:
@@ -108,12 +96,13 @@ def test_a_folder_that_cannot_be_looked_into_is_unknown(
     assert version in served.unknown and "Permission denied" in served.unknown
 
 
-def test_versions_of_another_schema_are_nothing_unless_they_are_served(
+def test_a_version_of_another_schema_is_served_as_any_other(
     models_dir: Path, model_store: ModelStore
 ) -> None:
-    version = _other_schema(models_dir)
-    assert look(model_store, version) == look(model_store, None) == Served()
-    assert version in look(model_store, version, [version]).unknown
+    version = publish(models_dir, "penguins")
+    for named in (None, version):
+        served = look(model_store, named, [version]).manifest
+        assert served is not None and served.record_schema == definition("penguins").schema
 
 
 def test_what_is_served_and_not_on_the_volume_is_unknown(model_store: ModelStore) -> None:
