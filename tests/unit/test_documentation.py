@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
@@ -13,6 +14,7 @@ from shared.environment import READ_ELSEWHERE
 from shared.settings import Settings
 from tests.support.documents import pages
 from tests.support.tree import documents, other_files, python_files
+from tests.unit.api.conftest import lifespan_of
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -41,7 +43,7 @@ def test_the_http_page_has_every_call_with_an_example() -> None:
         for method, path in re.findall(r"`([A-Z]+) (/\S*)`", section.partition("\n")[0])
     }
     assert all("\n$ curl " in section for section in sections)
-    paths = TestClient(create_app(Settings())).get("/openapi.json").json()["paths"]
+    paths = _described()["paths"]
     calls = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     assert documented == calls
 
@@ -70,6 +72,7 @@ def test_containers_pass_on_every_setting_that_is_not_fixed_in_them() -> None:
         "REVISION",
         "HOST",
         "PORT",
+        "MODEL",
         "MODELS_DIR",
         "REDIS_URL",
         "REDIS_PASSWORD_FILE",
@@ -96,8 +99,7 @@ def test_the_version_stands_in_one_place_and_is_read_from_there() -> None:
         path for path in (*python_files(), *other_files()) if f'"{__version__}"' in path.read_text()
     ]
     assert naming == [ROOT / "shared" / "__init__.py"]
-    described = TestClient(create_app(Settings())).get("/openapi.json").json()["info"]
-    assert described["version"] == __version__
+    assert _described()["info"]["version"] == __version__
 
 
 def test_the_changelog_begins_with_what_is_unreleased_and_then_with_this_version() -> None:
@@ -139,6 +141,11 @@ def test_every_test_that_the_documents_name_exists() -> None:
     assert named
     for path, name in named:
         assert not name or f"def {name}(" in _read(path), f"{path} has no {name}"
+
+
+def _described() -> Any:
+    with TestClient(create_app(Settings(), lifespan_of(Path("nowhere")))) as client:
+        return client.get("/openapi.json").json()
 
 
 def _read(path: str) -> str:
