@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import AttributeProto
 from sklearn.pipeline import Pipeline
+from worker.training.estimator import fit
 
 from shared.errors import ParityBroken, RunCancelled
 from shared.schema.columns import Columns
@@ -15,7 +16,6 @@ from shared.schema.features import FEATURES
 from shared.versions.onnx_model import OnnxModel
 from tests.support.versions import exported_pipeline, fitted_pipeline, training_table
 from worker.training import parity as proof_of
-from worker.training.estimator import fit
 from worker.training.export import to_onnx
 from worker.training.parity import TOLERANCE, prove_parity
 
