@@ -253,6 +253,8 @@ class Stack:
         settings = {
             "redis_url": self.redis.url,
             "models_dir": str(self.models_dir),
+            # By default relative, and the working folder is none of the checkout's.
+            "model": str(ROOT / "examples" / "titanic"),
             **self.settings,
             **settings,
         }
