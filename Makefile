@@ -33,13 +33,14 @@ build: ## Build the images; they are tagged with the revision, too
 	$(COMPOSE) build
 
 # In the images, because the settings name files in the containers, which their user must be able to read.
-check-config: ## Say what is wrong in the settings of the containers, before they are made anew
+check-config: ## Say what is wrong in the containers' settings and definition, before they are made anew
 	@$(COMPOSE) config --quiet
-	@for service in api worker; do \
-	  echo "$$service:"; $(COMPOSE) run --rm --no-deps -T $$service python -m shared.check || exit 1; done
+	@for check in api:shared worker:worker; do \
+	  echo "$${check%:*}:"; \
+	  $(COMPOSE) run --rm --no-deps -T $${check%:*} python -m $${check#*:}.check || exit 1; done
 
-check-run: $(INSTALLED) ## Say what is wrong in the settings of `make run`, and start nothing
-	@exec $(BIN)/python -m shared.check
+check-run: $(INSTALLED) ## Say what is wrong in the settings and the definition of `make run`, and start nothing
+	@exec $(BIN)/python -m worker.check
 
 roll: check-config ## Bring new images or changed variables in behind the edge, losing no request
 	@deploy/roll $(COMPOSE)

@@ -42,10 +42,10 @@ class OpenApi:
         answer = document["components"]["schemas"]["Predictions"]
         answer["properties"] |= _answer(schema)
         answer["required"] = [*_answer(schema), "model_version"]
+        for name in answer["properties"].keys() - {*answer["required"]}:
+            del answer["properties"][name]
         if not schema.is_plain_binary:
             answer.pop("example", None)
-            for name in answer["properties"].keys() - {*answer["required"]}:
-                del answer["properties"][name]
         for path, methods in paths.items():
             if path.startswith("/v2/") and path.endswith("/infer"):
                 content = methods["post"]["requestBody"]["content"]

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
@@ -27,10 +28,13 @@ class _Given(Settings):
         return (init_settings,)
 
 
-def main() -> int:
-    """Print a sentence for each wrong setting and each odd variable; return 0 if none is wrong."""
+def main(further: Callable[[], list[str]] = list, sound: str = "The settings are sound.") -> int:
+    """Print a sentence for each wrong setting and each odd variable; return 0 if none is wrong.
+
+    `further` returns a sentence for each thing that is wrong beside the settings.
+    """
     try:
-        odd, sentences = oddities(), wrong()
+        odd, sentences = oddities(), wrong() + further()
     except UnreadableFile as error:
         odd, sentences = [], [str(error)]
     for sentence in odd:
@@ -38,7 +42,7 @@ def main() -> int:
     for sentence in sentences:
         print(f"wrong: {sentence}")
     if not sentences:
-        print("The settings are sound.")
+        print(sound)
     return int(bool(sentences))
 
 

@@ -9,13 +9,13 @@ from playwright.sync_api import Page, expect
 from tests.support.processes import ROOT, RUN_SECONDS, Api
 
 _SECTIONS = ["predict", "train", "models"]
-_RULES = {
+RULES = {
     "runOnly": {
         "type": "tag",
         "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
     }
 }
-_PHONE = 390
+PHONE = 390
 
 
 def _open(page: Page, api: Api, section: str) -> None:
@@ -55,16 +55,16 @@ def test_axe_finds_nothing(page: Page, api: Api, section: str, scheme: str) -> N
     )
     _open(page, api, section)
     _fill(page, section)
-    results = Axe().run(page, options=_RULES)
+    results = Axe().run(page, options=RULES)
     assert results.violations_count == 0, results.generate_report()
 
 
 @pytest.mark.parametrize("section", _SECTIONS)
 def test_a_phone_scrolls_in_one_direction_only(page: Page, api: Api, section: str) -> None:
-    page.set_viewport_size({"width": _PHONE, "height": 844})
+    page.set_viewport_size({"width": PHONE, "height": 844})
     _open(page, api, section)
     _fill(page, section)
-    assert page.evaluate("document.documentElement.scrollWidth") <= _PHONE
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
 
 
 def test_everything_is_reached_by_keyboard_and_its_focus_seen(page: Page, api: Api) -> None:

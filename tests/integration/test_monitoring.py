@@ -101,6 +101,8 @@ DOCUMENTED: list[tuple[str, str, str]] = re.findall(
     r"^\| `(lifeboat_\w+)(?:\{([^}]*)\})?` \| (\w+) \|", OPERATIONS, re.M
 )
 """Name, labels and type of each metric."""
+OF_A_REGRESSION = "lifeboat_predicted_value"
+"""The model that is watched here classifies; tests/integration/test_kinds.py looks at this one."""
 
 
 def _families(text: str) -> dict[str, str]:
@@ -239,6 +241,8 @@ def test_what_the_api_exposes_keeps_to_the_conventions_of_prometheus(
 def test_the_documents_list_every_label(watched: Api, prometheus: Prometheus) -> None:
     text = watched.http.get("/metrics").text
     for name, labels, kind in DOCUMENTED:
+        if name == OF_A_REGRESSION:
+            continue
         sample = f"{name}_count" if kind == "histogram" else name
         shown = re.findall(rf"^{sample}(?:{{(.*)}})? ", text, re.M)
         assert {", ".join(re.findall(r"(\w+)=", each)) for each in shown} == {labels}, name
@@ -277,7 +281,10 @@ def test_every_expression_names_metrics_that_exist(prometheus: Prometheus) -> No
         assert named or re.search(r"up\{|ALERTS", expression), expression
 
 
-@pytest.mark.parametrize(("title", "expression"), _dashboard_expressions())
+@pytest.mark.parametrize(
+    ("title", "expression"),
+    [each for each in _dashboard_expressions() if OF_A_REGRESSION not in each[1]],
+)
 def test_every_panel_of_the_dashboard_has_data(
     prometheus: Prometheus, title: str, expression: str
 ) -> None:

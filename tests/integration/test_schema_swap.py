@@ -91,3 +91,22 @@ def test_what_describes_a_model_follows_the_served_version(stack: Stack) -> None
         example = document["paths"]["/predict"]["post"]["requestBody"]["content"]
         records = example["application/json"]["example"]
         assert api.http.post("/predict", json=records).json()["model_version"] == version
+
+
+def test_a_choice_that_would_break_requests_is_made_only_if_that_is_said(stack: Stack) -> None:
+    titanic = publish(stack.models_dir)
+    diabetes = publish_example(stack.models_dir, "diabetes")
+    stack.redis.client.set(VERSION, titanic)
+    api = stack.start_api(processes=1)
+    wait_for(lambda: api.http.get("/health/ready").json()["model_version"] == titanic)
+    refused = api.http.put("/models/current", json={"model_version": diabetes})
+    assert refused.status_code == 409
+    said = refused.json()["detail"]
+    assert f"model version {diabetes} does not answer all that {titanic} answers: " in said
+    assert "the kind was binary and is regression" in said and "allow_schema_change" in said
+    assert stack.redis.client.get(VERSION) == titanic
+    choice = {"model_version": diabetes, "allow_schema_change": True}
+    assert api.http.put("/models/current", json=choice).status_code == 200
+    wait_for(lambda: api.http.get("/health/ready").json()["model_version"] == diabetes)
+    # The same holds of the way back.
+    assert api.http.put("/models/current", json={"model_version": titanic}).status_code == 409

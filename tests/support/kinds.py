@@ -144,7 +144,7 @@ def onnx_model(schema: Schema, weights: NDArray[np.float32], bias: NDArray[np.fl
     graph = helper.make_graph(nodes, "linear", inputs, outputs, constants)
     opset = [helper.make_opsetid("", 17)]
     model: ModelProto = helper.make_model(graph, opset_imports=opset, ir_version=8)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def model_of(schema: Schema) -> bytes:

@@ -11,7 +11,9 @@ import pytest
 
 from shared.errors import BadTrainingData
 from shared.schema.features import Feature
+from shared.schema.schema import Schema
 from tests.support.processes import ROOT
+from tests.support.versions import definition
 from worker.training.reading import plain_csv
 from worker.training.reading.csv_file import LINE
 from worker.training.reading.packing import unpack
