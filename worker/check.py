@@ -4,6 +4,8 @@ It reads the folder as a run does, and trains nothing. The API's image has no wo
 definition: `python -m shared.check` is for its settings alone.
 """
 
+import logging
+
 from pydantic import ValidationError
 
 from shared import check, command
@@ -14,6 +16,8 @@ from worker.definition import definition, requirements
 
 def main() -> int:
     """Print a sentence for all that is wrong; return 0 if nothing is."""
+    # A broken definition is told by its sentence; a run's log has the traceback.
+    logging.disable(logging.CRITICAL)
     return check.main(_wrong, "The settings and the definition are sound.")
 
 

@@ -54,7 +54,7 @@ def test_the_serving_image_is_given_nothing_that_unpickles_models() -> None:
 def test_the_workers_image_has_what_a_person_runs_in_it() -> None:
     given = {name for name, _ in _locked("worker.txt")}
     copied = set(re.findall(r"^COPY (\w+) \1$", (ROOT / "Dockerfile.worker").read_text(), re.M))
-    assert {f"!{folder}" for folder in copied} <= {*(ROOT / ".dockerignore").read_text().split()}
+    assert {f"!{folder}/**" for folder in copied} <= {*(ROOT / ".dockerignore").read_text().split()}
     absent = {path.parent.name for path in ROOT.glob("*/__init__.py")} - copied
     for module, distributions in packages_distributions().items():
         if not given & {_normalized(name) for name in distributions}:

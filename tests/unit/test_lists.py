@@ -19,9 +19,7 @@ from tests.support.processes import ROOT
 from tests.support.tree import documents, modules
 from worker.new_model.columns import Holds
 
-ENUMS: list[type[StrEnum]] = [
-    *(JobStatus, Stage, Plot, Hold, Cancellation, Choice, Cap, Kind, Holds),
-]
+ENUMS: list[type[StrEnum]] = [JobStatus, Stage, Plot, Hold, Cancellation, Choice, Kind, Holds, Cap]
 VALUES: dict[str, set[str]] = {
     **{enum.__name__: {*enum} for enum in ENUMS},
     "outcomes of jobs": {*OUTCOMES},

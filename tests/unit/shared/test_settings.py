@@ -13,7 +13,8 @@ def test_without_a_variable_everything_runs_on_this_machine() -> None:
     settings = Settings()
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.models_dir == Path("models")
-    assert settings.training_data == "examples/titanic/data.csv"
+    assert settings.model == Path("examples/titanic")
+    assert settings.training_data is None
     assert settings.redis_server().url == "redis://127.0.0.1:6379/0"
     assert settings.promotion_tolerance == 0.01
     assert settings.keep_versions == 10
