@@ -10,7 +10,7 @@ from tests.support.tree import modules
 _PAGE = (ROOT / "docs" / "architecture.md").read_text()
 _MOST_LINES = 300
 _MOST_MODULES = 12
-_LARGER_ROOMS = {"api/http": 14, "worker": 14, "worker/definition": 14}
+_LARGER_ROOMS = {"api/http": 14}
 
 
 def _on_the_map() -> list[str]:
