@@ -430,7 +430,7 @@ def test_labels_that_are_numbers_are_whole(
     tmp_path: Path, write: Callable[[pd.DataFrame, Path], str], values: list[object]
 ) -> None:
     loaded = load_y(write(rows_of(values, 4), tmp_path / "t"), LEVELS)
-    assert (loaded.target.dtype, loaded.target.tolist()) == (np.int64, [-1, 0, 2] * 4)
+    assert loaded.target.dtype == np.int64 and loaded.target.tolist() == [-1, 0, 2] * 4
 
 
 @pytest.mark.parametrize(
@@ -441,7 +441,7 @@ def test_labels_that_are_true_or_false_may_be_written_as_people_do(
     tmp_path: Path, write: Callable[[pd.DataFrame, Path], str], values: list[object]
 ) -> None:
     loaded = load_y(write(rows_of(values, 4), tmp_path / "t"), LATE)
-    assert (loaded.target.dtype, loaded.target.tolist()) == (np.bool_, [True, False] * 4)
+    assert loaded.target.dtype == np.bool_ and loaded.target.tolist() == [True, False] * 4
     assert loaded.data.positives == 4
 
 
