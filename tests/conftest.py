@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import os
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -89,6 +90,10 @@ def pytest_runtest_makereport(
 def _ring(nodeid: str) -> str:
     ring = nodeid.split("/")[1]
     return ring if ring in _LONGEST_FIRST else "unit"
+
+
+# As of the processes that tests start: see `tests.support.processes.clean_environment`.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)

@@ -122,8 +122,9 @@ class Duties:
         promoted = [manifest for manifest in manifests if manifest.gate.outcome == "promoted"]
         schema = self._definition.schema
         if schema is None:
-            # A run tells whoever looks at the page why the definition is broken.
-            return bool(promoted)
+            # A run tells whoever looks at the page why the definition is broken. While it is being
+            # read, nothing is known.
+            return bool(promoted and self._definition.broken)
         # Beside what is served, a version that was rejected need not be trained again.
         own = manifests if promoted else []
         return any(is_same(manifest.record_schema, schema) for manifest in own)

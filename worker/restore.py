@@ -18,7 +18,7 @@ from shared.resources import Resources, build, model_store, storage
 from shared.settings import Settings
 from shared.versions import current, names
 from shared.versions.storage.base import Storage
-from worker import archive
+from worker.backup import archive
 
 _CANCEL_SECONDS = 60.0
 _LOOK_SECONDS = 0.5

@@ -6,6 +6,7 @@ by turns.
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -131,6 +132,7 @@ def read_schema(folder: Path) -> Schema:
     try:
         read = subprocess.run(
             [sys.executable, "-m", "worker.definition", str(folder)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             capture_output=True,
             text=True,
             timeout=_READ_SECONDS,

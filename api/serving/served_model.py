@@ -7,7 +7,7 @@ from api.serving.refusals import Refusals
 from api.serving.tensors import Reader
 from api.telemetry import metrics
 from api.telemetry.counting import Tally
-from shared.errors import NoModelYet
+from shared.errors import NoModelYet, VersionNotServable
 from shared.schema.columns import Columns, Records, columns_of
 from shared.schema.decoder import Decoder
 from shared.schema.schema import Schema
@@ -47,19 +47,29 @@ def compiled(
     """Make of a version what requests need. Takes a tenth of a second, so not on the event loop.
 
     `quantiles` are those of the target of a regression, in its training table.
+
+    Raises:
+        VersionNotServable: No requests can be read by its schema.
     """
-    decoder = Decoder(schema.features)
-    return ServedModel(
-        version,
-        model,
-        schema,
-        decoder,
-        columns_of(schema.features),
-        Refusals(schema, decoder),
-        {feature.name: Reader(feature) for feature in schema.features},
-        describe(schema),
-        metrics.PREDICTED.tally(schema, quantiles),
-    )
+    try:
+        decoder = Decoder(schema.features)
+        return ServedModel(
+            version,
+            model,
+            schema,
+            decoder,
+            columns_of(schema.features),
+            Refusals(schema, decoder),
+            {feature.name: Reader(feature) for feature in schema.features},
+            describe(schema),
+            metrics.PREDICTED.tally(schema, quantiles),
+        )
+    # Whatever msgspec, Pydantic and FastAPI say: the thread that loads versions must go on.
+    except Exception as error:
+        raise VersionNotServable(
+            f"model version {version}: no requests can be read by its schema: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 class ServedModelHolder:

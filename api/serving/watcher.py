@@ -103,6 +103,8 @@ class Watcher:
         before = self._holder.version or "no model"
         try:
             manifest, model = self._models.load(version)
+            schema, quantiles = manifest.record_schema, manifest.data.quantiles
+            served = compiled(version, schema, model, self._describe, quantiles)
         except (VersionNotFound, VersionNotServable) as error:
             if version not in self._refused_at:
                 log.error(
@@ -111,9 +113,7 @@ class Watcher:
                 metrics.SWAP_FAILURES.inc()
             self._refused_at[version] = now
             return False
-        self._holder.current = compiled(
-            version, manifest.record_schema, model, self._describe, manifest.data.quantiles
-        )
+        self._holder.current = served
         metrics.SWAPS.inc()
         metrics.SWAP_SECONDS.observe(time.monotonic() - now)
         metrics.MODEL_CREATED.set(manifest.created_at.timestamp())

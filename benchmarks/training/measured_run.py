@@ -12,9 +12,11 @@ from pathlib import Path
 from shared.jobs.job import Stage
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
+from worker.definition.definition import read
 from worker.training.served import Served
 from worker.training.stages import run_stages
 
+_TITANIC = Path(__file__).parents[2] / "examples" / "titanic"
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
 _RESET_PEAK = "5"
@@ -78,6 +80,7 @@ def main() -> None:
     store.create()
     manifest = run_stages(
         run,
+        definition=read(_TITANIC),
         training_data=table,
         model_store=store,
         served=Served,

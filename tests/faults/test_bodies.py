@@ -23,7 +23,7 @@ from tests.faults.conftest import Figure
 from tests.faults.test_load import Answers, Client, api, memory_mb, request
 from tests.support.large_bodies import RECORDS, TENSORS
 from tests.support.processes import Api
-from tests.support.titanic import explain
+from tests.support.titanic import DECODER, READERS, explain
 
 __all__ = ["api"]
 
@@ -101,14 +101,14 @@ def switching() -> Iterator[None]:
 def read_records(body: bytes) -> None:
     with contextlib.suppress(LifeboatError):
         try:
-            records(body, ROWS)
+            records(body, ROWS, DECODER)
         except REFUSED:
             explain(body, ROWS)
 
 
 def read_tensors(body: bytes) -> None:
     with contextlib.suppress(LifeboatError):
-        read(opened(body, None, ROWS), ROWS)
+        read(opened(body, None, ROWS, READERS), ROWS, READERS, ("label", "probabilities"))
 
 
 @pytest.mark.usefixtures("switching")

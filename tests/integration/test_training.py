@@ -14,6 +14,7 @@ import pytest
 from shared.jobs.job import Stage
 from shared.runtime.redis_keys import VERSION
 from tests.support.contract import ORIGINAL_REQUEST
+from tests.support.examples import publish_example
 from tests.support.held_runs import HeldRuns
 from tests.support.processes import Stack, wait_for
 from tests.support.versions import TRAINING_DATA, publish
@@ -42,6 +43,23 @@ def test_the_first_start_trains_a_model_by_itself_and_answers_as_the_original_se
     assert end["requested_by"] == "first start" and end["worker"] and not end["forced"]
     assert result["metrics"]["roc_auc"]["mean"] >= 0.86
     assert result["metrics"]["accuracy"]["mean"] >= 0.815
+
+
+def test_a_definition_that_no_version_has_is_trained_and_not_served_over_another(
+    stack: Stack, table: Path
+) -> None:
+    served = publish_example(stack.models_dir, "penguins")
+    stack.redis.client.set(VERSION, served)
+    stack.start_worker(training_data=str(table))
+    api = stack.start_api()
+    wait_for(lambda: api.http.get("/jobs").json()["jobs"], why="no run was asked for")
+    (job,) = api.http.get("/jobs").json()["jobs"]
+    end = api.wait_for_end(job["job_id"])
+    result = end["result"]
+    assert isinstance(result, dict), end
+    assert (end["requested_by"], result["outcome"]) == ("first start", "rejected")
+    assert "the target was species and is Survived" in result["reason"]
+    assert api.version() == served
 
 
 def test_a_worse_candidate_is_stored_but_served_only_by_force(stack: Stack, table: Path) -> None:

@@ -5,20 +5,18 @@ from typing import Any
 
 import pytest
 import schemathesis
-from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.core import NOT_SET
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from api.app import create_app
 from api.v2.messages import MODEL_NAME as NAME
-from shared.settings import Settings
 from tests.support.processes import LONG_SECONDS, Api, Stack
+from tests.support.titanic import openapi
 from tests.support.versions import publish
 
 KEY = "sesame"
-DOCUMENT = TestClient(create_app(Settings(_env_file=None))).get("/openapi.json").json()
+DOCUMENT = openapi()
 FOUND: Iterator[Any] = schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()
 OPERATIONS: dict[str, Any] = {found.ok().label: found.ok() for found in FOUND}
 CALLS = [

@@ -48,9 +48,12 @@ def quick_definition() -> Definition:
 def cached_importance(
     answering: Any, features: pd.DataFrame, actual: NDArray[Any], **how: Any
 ) -> Any:
-    """scikit-learn's `permutation_importance`, for pipelines and rows of `cached_fit`."""
+    """scikit-learn's `permutation_importance`, those of `cached_fit` once."""
+    fitted = getattr(answering, "fitted", None)
+    if not any(fitted is kept for kept in _fits.values()):
+        return permutation_importance(answering, features, actual, **how)
     # A pipeline that is kept in `_fits` is never freed, so its id is not used again.
-    key = id(answering.fitted), features.index.to_numpy().tobytes()
+    key = id(fitted), features.index.to_numpy().tobytes()
     if key not in _importances:
         _importances[key] = permutation_importance(answering, features, actual, **how)
     return _importances[key]

@@ -1,9 +1,12 @@
 """The schema of the Titanic, and what is made of it, for tests of what serves a schema."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from api.app import create_app
+from api.openapi import OpenApi
 from api.serving.refusals import Refusals
 from api.serving.served_model import Describe, ServedModel, compiled
 from api.serving.tensors import Reader
@@ -12,6 +15,7 @@ from shared.schema.decoder import Decoder
 from shared.schema.features import Feature
 from shared.schema.json_schema import record_class
 from shared.schema.schema import Schema
+from shared.settings import Settings
 from shared.versions.onnx_model import OnnxModel
 from worker.definition.definition import read
 
@@ -44,3 +48,10 @@ def served_model(
 ) -> ServedModel:
     """Return a model as the watcher makes it; without a document unless told how."""
     return compiled(version, schema, model, describe)
+
+
+def openapi() -> dict[str, Any]:
+    """Return the document of an API that serves the Titanic."""
+    app: Any = create_app(Settings(_env_file=None))
+    found: dict[str, Any] = json.loads(OpenApi(app._api).of(SCHEMA))
+    return found

@@ -4,14 +4,13 @@ import re
 import tomllib
 from pathlib import Path
 
-from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
-from api.app import create_app
 from shared import __version__
 from shared.environment import READ_ELSEWHERE
 from shared.settings import Settings
 from tests.support.documents import pages
+from tests.support.titanic import openapi
 from tests.support.tree import documents, other_files, python_files
 
 ROOT = Path(__file__).parent.parent.parent
@@ -41,7 +40,7 @@ def test_the_http_page_has_every_call_with_an_example() -> None:
         for method, path in re.findall(r"`([A-Z]+) (/\S*)`", section.partition("\n")[0])
     }
     assert all("\n$ curl " in section for section in sections)
-    paths = TestClient(create_app(Settings())).get("/openapi.json").json()["paths"]
+    paths = openapi()["paths"]
     calls = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     assert documented == calls
 
@@ -98,7 +97,7 @@ def test_the_version_stands_in_one_place_and_is_read_from_there() -> None:
         path for path in (*python_files(), *other_files()) if f'"{__version__}"' in path.read_text()
     ]
     assert naming == [ROOT / "shared" / "__init__.py"]
-    described = TestClient(create_app(Settings())).get("/openapi.json").json()["info"]
+    described = openapi()["info"]
     assert described["version"] == __version__
 
 

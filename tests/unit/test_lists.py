@@ -11,13 +11,15 @@ from api.telemetry.metrics import Cap
 from shared.jobs.durations import OUTCOMES
 from shared.jobs.job import JobStatus, Stage
 from shared.jobs.steps import Cancellation, Hold, Step
+from shared.schema.schema import Kind
 from shared.settings import Settings
 from shared.versions.manifest import Plot
 from shared.versions.version_key import Choice
 from tests.support.processes import ROOT
 from tests.support.tree import documents, modules
+from worker.new_model.columns import Holds
 
-ENUMS: list[type[StrEnum]] = [JobStatus, Stage, Plot, Hold, Cancellation, Choice, Cap]
+ENUMS: list[type[StrEnum]] = [JobStatus, Stage, Plot, Hold, Cancellation, Choice, Kind, Holds, Cap]
 VALUES: dict[str, set[str]] = {
     **{enum.__name__: {*enum} for enum in ENUMS},
     "outcomes of jobs": {*OUTCOMES},

@@ -1,7 +1,6 @@
-"""Says what a folder defines, as JSON: `python -m worker.definition FOLDER`.
+"""Says what the record of a folder is, as JSON: `python -m worker.definition FOLDER`.
 
-The worker's main process asks so, because to import scikit-learn and pandas itself would cost it
-memory for good.
+The worker's main process asks so, because the code of a definition does not belong into it.
 """
 
 import logging
@@ -10,7 +9,7 @@ import sys
 from pathlib import Path
 
 from shared.errors import DefinitionBroken
-from worker.definition.definition import read
+from worker.definition.folder import schema_of
 
 _NICENESS = 10
 
@@ -21,7 +20,7 @@ def main(folder: Path) -> int:
     logging.disable(logging.CRITICAL)
     os.nice(_NICENESS)
     try:
-        print(read(folder).schema.model_dump_json())
+        print(schema_of(folder).model_dump_json())
     except DefinitionBroken as error:
         print(error)
         return 1

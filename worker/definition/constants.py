@@ -6,8 +6,6 @@ from inspect import isfunction
 from pathlib import Path
 from types import ModuleType
 
-from sklearn.metrics import get_scorer_names
-
 from shared.errors import DefinitionBroken
 from shared.schema.schema import Kind
 
@@ -44,6 +42,9 @@ def metric_of(folder: Path, in_record: object, in_model: object, kind: Kind) -> 
     if metric is None:
         return None
     file = folder / ("model.py" if in_record is None else "record.py")
+    # Imported here, because a record alone is read without scikit-learn.
+    from sklearn.metrics import get_scorer_names
+
     names = get_scorer_names()
     if not isinstance(metric, str) or metric not in names:
         near = get_close_matches(str(metric), names, n=3, cutoff=0.5)

@@ -1,7 +1,6 @@
 """A definition: the folder that says what is learned, from which table, and how."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,9 @@ from numpy.typing import NDArray
 from shared.errors import DefinitionBroken
 from shared.schema.features import Feature
 from shared.schema.schema import Schema
-from worker.definition import constants, model, record
-from worker.definition.package import Package
+from worker.definition import constants, model
+from worker.definition.folder import MODEL, opened, record_of, told_of
 
-RECORD = "record.py"
-MODEL = "model.py"
 DATA = "data.csv"
 
 
@@ -59,13 +56,10 @@ def read(folder: Path) -> Definition:
 
     Raises DefinitionBroken: one sentence that names the file and says what to do.
     """
-    _check(folder)
-    package = Package(folder)
-    module = package.module("record")
-    with _told_of(folder / RECORD):
-        found = record.read(module)
+    package = opened(folder)
+    found = record_of(package, folder)
     module = package.module("model")
-    with _told_of(folder / MODEL):
+    with told_of(folder / MODEL):
         how = model.read(module, package, found.schema.kind)
     data = folder / DATA
     return Definition(
@@ -77,41 +71,3 @@ def read(folder: Path) -> Definition:
         load=how.load,
         data=data if data.is_file() else None,
     )
-
-
-@contextmanager
-def _told_of(file: Path) -> Iterator[None]:
-    """Put the file in front of a sentence that does not name it."""
-    try:
-        yield
-    except DefinitionBroken as error:
-        if str(error).startswith(str(file)):
-            raise
-        raise DefinitionBroken(f"{file}: {error}") from error.__cause__
-
-
-def _check(folder: Path) -> None:
-    """Raise DefinitionBroken unless there is a folder with the two files."""
-    wanted = f"expected a folder with {RECORD} and {MODEL}"
-    try:
-        there = {path.name for path in folder.iterdir()}
-    except FileNotFoundError:
-        raise DefinitionBroken(
-            f"LIFEBOAT_MODEL: {wanted}, but there is nothing at {folder}; correct the path"
-        ) from None
-    except NotADirectoryError:
-        raise DefinitionBroken(
-            f"LIFEBOAT_MODEL: {wanted}, found a file at {folder}; name the folder that it is in"
-        ) from None
-    except OSError as error:
-        raise DefinitionBroken(
-            f"LIFEBOAT_MODEL: {wanted}, but {folder} cannot be read: {error.strerror or error}; "
-            "give the user of the worker the right to"
-        ) from error
-    for name in (RECORD, MODEL):
-        if not (folder / name).is_file():
-            found = ", ".join(sorted(there)[:8]) or "nothing"
-            raise DefinitionBroken(
-                f"LIFEBOAT_MODEL: {wanted}, but {folder} has no {name}, only {found}; add the "
-                "file, or correct the path"
-            )

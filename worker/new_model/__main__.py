@@ -7,7 +7,8 @@ from pathlib import Path
 
 from shared import refusal
 from shared.errors import TrainingFailed
-from worker.definition.definition import MODEL, RECORD, read
+from worker.definition.definition import read
+from worker.definition.folder import MODEL, RECORD
 from worker.new_model import columns
 from worker.new_model.proposal import propose
 

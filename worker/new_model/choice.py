@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.errors import BadTrainingData, DefinitionBroken
-from worker.definition.features import MOST_TEXT
-from worker.definition.fields import MOST_FIELDS, check_name
-from worker.definition.texts import check_text
+from worker.definition.record.features import MOST_TEXT
+from worker.definition.record.fields import MOST_FIELDS, check_name
+from worker.definition.record.texts import check_text
 from worker.new_model.columns import Column, Holds
 
 _MOST_CATEGORIES = 50

@@ -68,8 +68,9 @@ class Labels(Comparison):
         self._classes = classes
 
     def expected(self, fitted: Any, block: pd.DataFrame) -> Answer:
+        probabilities = fitted.predict_proba(block)
         codes = np.searchsorted(np.asarray(self._classes), fitted.predict(block))
-        return Answer(codes=codes, probabilities=fitted.predict_proba(block))
+        return Answer(codes=codes, probabilities=probabilities)
 
     def differ(self, expected: Answer, found: Answer) -> tuple[NDArray[np.float64], Rows]:
         codes, probabilities = _both(expected)
@@ -96,7 +97,7 @@ class Labels(Comparison):
         return f"{said} for {self._classes[place]!r}"
 
     def is_finite(self, expected: Answer) -> Rows:
-        finite: Rows = np.isfinite(_both(expected)[1]).all(axis=1)
+        finite: Rows = np.asarray(np.isfinite(_both(expected)[1]).all(axis=1))
         return finite
 
 

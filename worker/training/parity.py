@@ -45,7 +45,10 @@ def prove_parity(
             probabilities of both are further apart; or a number differs by more than `TOLERANCE`
             of itself and of `spread`, whichever is larger. The message names the rows.
     """
-    model = OnnxModel(exported, schema)
+    try:
+        model = OnnxModel(exported, schema)
+    except ValueError as error:
+        raise ParityBroken(_with_advice(str(error), fitted)) from error
     compare: Comparison = (
         Numbers(spread or 0.0) if schema.kind is Kind.REGRESSION else Labels(schema.classes)
     )
@@ -53,13 +56,11 @@ def prove_parity(
         on_block(share)
         _compare_block(fitted, model, block, sound, compare)
     if compare.wrong:
-        known = "; ".join(suspects(fitted))
-        raise ParityBroken(
+        reason = (
             "expected the ONNX model to answer as the scikit-learn pipeline does; it differs on "
             f"{compare.wrong} of {compare.rows} rows and is not published: "
-            + "; ".join(compare.examples)
-            + (f". {known}" if known else "")
         )
+        raise ParityBroken(_with_advice(reason + "; ".join(compare.examples), fitted))
     return Parity(
         rows=compare.rows,
         max_difference=compare.max_difference,
@@ -67,6 +68,10 @@ def prove_parity(
         tolerance=TOLERANCE,
         scale=spread,
     )
+
+
+def _with_advice(reason: str, fitted: Any) -> str:
+    return ". ".join([reason, *suspects(fitted)])
 
 
 def _compare_block(
@@ -90,9 +95,8 @@ def _compare_block(
         found = model.predict(_columns(block))
     except Exception as error:
         said = " ".join(str(error).split())
-        raise ParityBroken(
-            f"the ONNX model refused rows that the scikit-learn pipeline answers: {said}"
-        ) from error
+        reason = f"the ONNX model refused rows that the scikit-learn pipeline answers: {said}"
+        raise ParityBroken(_with_advice(reason, fitted)) from error
     compare.add(expected, found, block, sound)
 
 
@@ -178,6 +182,7 @@ def _beside_thresholds(
     values = np.concatenate(
         [thresholds, np.nextafter(thresholds, above), np.nextafter(thresholds, below)]
     )
+    values = values[np.isfinite(values)]
     numbers = [feature for feature in known if feature.kind == "number"]
     if not numbers or not len(values):
         return []

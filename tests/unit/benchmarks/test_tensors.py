@@ -5,16 +5,24 @@ import pandas as pd
 import pytest
 
 from api.serving.predictor import Predicted
-from api.v2.messages import opened, read, written
+from api.v2.messages import Question, opened, read, written
 from benchmarks import tensors
+from shared.versions.onnx_model import Answer, OnnxModel
+from tests.support.titanic import READERS, SCHEMA, served_model
+from tests.support.versions import exported_pipeline
 
 TABLE = pd.DataFrame({"Sex": ["male", "female"], "Age": [22.0, 0.5]})
+
+
+def _read(body: bytes, headers: dict[str, str]) -> Question:
+    message = opened(body, headers.get(tensors.HEADER_LENGTH), 10_000, READERS)
+    return read(message, 10_000, READERS, ("label", "probabilities"))
 
 
 @pytest.mark.parametrize("binary", [False, True])
 def test_a_table_is_read_as_it_was_written(binary: bool) -> None:
     body, headers = tensors.encode(TABLE, binary=binary)
-    columns = read(opened(body, headers.get(tensors.HEADER_LENGTH), 10_000), 10_000).columns
+    columns = _read(body, headers).columns
     assert columns["Sex"].ravel().tolist() == ["male", "female"]
     assert columns["Age"].ravel().tolist() == [22.0, 0.5]
 
@@ -22,8 +30,10 @@ def test_a_table_is_read_as_it_was_written(binary: bool) -> None:
 @pytest.mark.parametrize("binary", [False, True])
 def test_an_output_is_read_as_the_server_wrote_it(binary: bool) -> None:
     body, headers = tensors.encode(TABLE, binary=binary)
-    question = read(opened(body, headers.get(tensors.HEADER_LENGTH), 10_000), 10_000)
-    predicted = Predicted("v", np.array([0, 1]), np.array([0.25, 0.75], np.float32))
+    question = _read(body, headers)
+    served = served_model("v", OnnxModel(exported_pipeline(), SCHEMA))
+    chances = np.array([[0.75, 0.25], [0.25, 0.75]], np.float32)
+    predicted = Predicted(served, Answer(np.array([0, 1]), chances))
     answer, json_length = written(predicted, question)
     length = {} if json_length is None else {tensors.HEADER_LENGTH: str(json_length)}
     assert (json_length is not None) == binary

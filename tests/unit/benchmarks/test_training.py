@@ -5,13 +5,14 @@ from pathlib import Path
 from benchmarks.training.measured_run import MeasuredRun
 from benchmarks.training.table import write_table
 from shared.jobs.job import Stage
+from tests.support.titanic import SCHEMA
 from worker.training import table
 
 
 def test_a_resampled_table_is_sound_and_has_more_different_rows(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     write_table(path, rows=3_000)
-    loaded = table.load(str(path), least_per_label=10)
+    loaded = table.load(str(path), SCHEMA, folds=10)
     assert loaded.data.rows == 3_000
     assert len(loaded.features.drop_duplicates()) > 1_500
 

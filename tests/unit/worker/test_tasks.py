@@ -1,5 +1,5 @@
-import importlib
-import sys
+import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,20 +15,21 @@ from shared.jobs.attempts import AttemptStore
 from shared.jobs.job import JobResult, JobStatus
 from shared.jobs.steps import Hold
 from shared.jobs.store import Origin
-from shared.runtime import log_context
+from shared.runtime import log_context, redis_keys
+from shared.schema.compatibility import digest
 from shared.settings import Settings
 from shared.versions.manifest import Manifest
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from shared.versions.version_key import VersionKey
 from tests.support.manifests import VERSION, manifest, write_manifest
-from tests.support.versions import gate, publish
-from worker import tasks, training
-from worker.attempt import shortened
+from tests.support.versions import EXAMPLES, definition, gate, publish
+from worker import tasks
+from worker.attempt import shortened, worker_name
 from worker.training.served import Look
 
 JOB_ID = "a" * 32
-ESTIMATOR = "worker.training.estimator"
+NAME = worker_name(str(tasks.train.request.hostname), os.getppid())
 AWAY = redis.ConnectionError("refused")
 
 
@@ -37,6 +38,7 @@ class FakeAttempts:
 
     def __init__(self) -> None:
         self.attempt: int | None | Exception = 1
+        self.claims = 0
         self.answer = Hold.HELD
         self.ends: list[tuple[JobStatus, str]] = []
         self.results: list[JobResult] = []
@@ -46,6 +48,7 @@ class FakeAttempts:
         return Origin(request_id="asked")
 
     def claim(self, job_id: str, worker: str) -> int | None:
+        self.claims += 1
         if isinstance(self.attempt, Exception):
             raise self.attempt
         return self.attempt
@@ -89,21 +92,34 @@ class FakeKey:
         yield may_be_removed
 
 
+class FakeRedis(dict[str, str]):
+    """What is asked of Redis itself: which definition is trained."""
+
+    def exists(self, key: str) -> int:
+        return int(key in self)
+
+
 class World:
     def __init__(self, models_dir: Path, patch: pytest.MonkeyPatch) -> None:
         self.jobs, self.key = FakeAttempts(), FakeKey()
         self.models_dir = models_dir
+        self.redis = FakeRedis()
         self.runs = 0
         self._patch = patch
-        settings = Settings(models_dir=models_dir, keep_versions=1)
+        settings = Settings(models_dir=models_dir, keep_versions=1, model=EXAMPLES / "titanic")
+        self._settings = settings
         patch.setattr(tasks, "settings", settings)
         own = replace(
             resources.build(settings),
+            redis=cast(redis.Redis, self.redis),
             attempts=cast(AttemptStore, self.jobs),
             version_key=cast(VersionKey, self.key),
             models=resources.model_store(settings, removal=self.key.removal),
         )
         patch.setattr(tasks, "_resources", lambda: own)
+
+    def defined_by(self, folder: Path) -> None:
+        self._patch.setattr(tasks, "settings", self._settings.model_copy(update={"model": folder}))
 
     def train(self, pipeline: Callable[..., Manifest]) -> None:
         """Runs the task with that in place of the pipeline."""
@@ -193,27 +209,47 @@ def test_a_run_that_fails_says_why(world: World, error: Exception, said: str) ->
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("from xgboost_of_nobody import X", "No module named 'xgboost_of_nobody'"),
-        ("def fit(:", "SyntaxError"),
+        ("from xgboost_of_nobody import X", "xgboost_of_nobody, which is not installed"),
+        ("def fit(:", "is not valid Python"),
         ("fit = nothing", "name 'nothing' is not defined"),
-        ("import sys; sys.exit(3)", "SystemExit: 3"),
+        ("import sys; sys.exit(3)", "SystemExit(3)"),
         ("raise OSError('libgomp.so.1: cannot open')", "OSError: libgomp.so.1"),
-        ("Pipeline = None", "expected a function fit"),
+        ("Pipeline = None", "expected a function estimator()"),
     ],
 )
-def test_an_estimator_that_cannot_be_imported_fails_the_job_at_once(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str
+def test_a_definition_that_is_broken_fails_the_job_at_once(
+    world: World, tmp_path: Path, source: str, said: str
 ) -> None:
-    (tmp_path / "estimator.py").write_text(source)
-    # What the import of another estimator sets is put back by this.
-    monkeypatch.setattr(training, "estimator", importlib.import_module(ESTIMATOR))
-    monkeypatch.setattr(training, "__path__", [str(tmp_path), *training.__path__])
-    monkeypatch.delitem(sys.modules, ESTIMATOR)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "record.py").write_text((EXAMPLES / "titanic" / "record.py").read_text())
+    (folder / "model.py").write_text(source)
+    world.defined_by(folder)
     world.train(publishes(world.models_dir))
     ((status, message),) = world.jobs.ends
     assert (status, world.runs) == (JobStatus.FAILED, 0)
-    assert message.startswith("worker/training/estimator.py") and said in message
+    assert "model.py" in message and said in message
     assert "models volume" not in message
+
+
+def test_while_another_definition_is_trained_here_no_job_is_claimed(world: World) -> None:
+    world.redis[redis_keys.waiting(NAME)] = "another worker"
+    world.train(publishes(world.models_dir))
+    assert (world.runs, world.jobs.claims) == (0, 0)
+
+
+@pytest.mark.parametrize(("other", "is_run"), [("penguins", False), ("titanic", True)])
+def test_a_job_that_was_claimed_too_early_fails_with_what_is_trained_here(
+    world: World, other: str, is_run: bool
+) -> None:
+    schema = definition(other).schema
+    held = {"digest": digest(schema), "record": schema.record, "worker": "other#1"}
+    world.redis[redis_keys.DEFINITION] = json.dumps(held)
+    world.train(publishes(world.models_dir))
+    assert bool(world.runs) is is_run
+    if not is_run:
+        ((status, message),) = world.jobs.ends
+        assert status is JobStatus.FAILED and "other#1 trains another definition" in message
 
 
 def test_an_estimator_that_ends_its_process_fails_the_job(world: World) -> None:

@@ -16,12 +16,15 @@ INSTEAD = {
     "CatBoostClassifier": "XGBoost, LightGBM or HistGradientBoosting",
     "CatBoostRegressor": "XGBoost, LightGBM or HistGradientBoosting",
     "CountVectorizer": "a Literal of the values that matter, and OneHotEncoder",
+    "XGBClassifier": "LightGBM or HistGradientBoosting; XGBoost needs onnxmltools, too",
+    "XGBRegressor": "LightGBM or HistGradientBoosting; XGBoost needs onnxmltools, too",
     "DummyClassifier": _OTHER_CLASSIFIER,
     "DummyRegressor": _OTHER_REGRESSOR,
     "FixedThresholdClassifier": (
         "the classifier inside it: answers have probabilities, and a client compares them with "
         "any threshold"
     ),
+    "GaussianProcessClassifier": _OTHER_CLASSIFIER,
     "HashingVectorizer": "a Literal of the values that matter, and OneHotEncoder",
     "IsotonicRegression": "method='sigmoid'",
     "IterativeImputer": _IMPUTER,
@@ -32,6 +35,7 @@ INSTEAD = {
     "LinearSVC": "CalibratedClassifierCV(LinearSVC(...), method='sigmoid')",
     "NuSVC": "SVC(probability=True)",
     "NuSVR": f"a smaller C, {_OTHER_REGRESSOR}",
+    "Nystroem": _LINEAR,
     "QuantileTransformer": "QuantileTransformer(output_distribution='uniform')",
     "RadiusNeighborsClassifier": _OTHER_CLASSIFIER,
     "RadiusNeighborsRegressor": _OTHER_REGRESSOR,
@@ -48,6 +52,10 @@ INSTEAD = {
     "VotingClassifier": "VotingClassifier(..., voting='soft')",
 }
 """Class -> what to take instead of it."""
+
+
+_PROVED = ("VotingClassifier", "XGBClassifier", "XGBRegressor", "QuantileTransformer", "SVC")
+"""Those that are exact once they are exported."""
 
 
 def advice_for(model: Any) -> str:
@@ -67,7 +75,7 @@ def suspects(model: Any) -> Iterator[str]:
     seen = set[str]()
     for part in (model, *_parts(model)):
         name = type(part).__name__
-        if name in INSTEAD and name != "VotingClassifier" and name not in seen:
+        if name in INSTEAD and name not in (*_PROVED, *seen):
             seen.add(name)
             yield f"{name} often differs: take {INSTEAD[name]}"
 

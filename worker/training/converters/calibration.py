@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from worker.training.converters.ensembles import Convert, mean, normalized
-from worker.training.converters.forests import with_the_other
 from worker.training.converters.graph import Graph
 from worker.training.converters.steps import Step
 from worker.training.converters.tables import Table
+from worker.training.converters.trees.forests import with_the_other
 
 _SMALLEST = 1e-12
 """What scikit-learn adds to a probability before it takes the logarithm."""

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.training.converters.forests import with_the_other
 from worker.training.converters.graph import FLOAT, Graph
 from worker.training.converters.steps import Step
 from worker.training.converters.tables import Table, Tensor, sampled
+from worker.training.converters.trees.forests import with_the_other
 
 Convert = Callable[[Any, Table, Step], str]
 """Puts a model inside the graph and returns the name of its answers."""

@@ -32,13 +32,15 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from worker.training.converters import boosting, ensembles, functions, leaves, scalers
+from worker.training.converters import ensembles, leaves
 from worker.training.converters.calibration import calibrated
-from worker.training.converters.forests import forest, with_the_other
+from worker.training.converters.columns import functions, scalers
 from worker.training.converters.graph import FLOAT
 from worker.training.converters.steps import Step
 from worker.training.converters.tables import Table, Tensor
 from worker.training.converters.transformers import through
+from worker.training.converters.trees import boosting, lightgbm
+from worker.training.converters.trees.forests import forest, with_the_other
 
 _Convert = Callable[[Any, Table, Step], str]
 
@@ -56,6 +58,8 @@ def labels_and_probabilities(model: Any, table: Table, step: Step) -> tuple[str,
     codes: str | None = None
     if (convert := _CLASSIFIERS.get(_kind(last, _CLASSIFIERS))) is not None:
         answers = convert(last, rows, step)
+    elif lightgbm.is_lightgbm(last):
+        answers = lightgbm.probabilities(last, rows, step)
     else:
         answers, codes = leaves.probabilities(last, rows, step)
     if codes is None:
@@ -96,6 +100,8 @@ def number(model: Any, table: Table, step: Step) -> str:
     last, rows, step = _last(model, table, step)
     if (convert := _REGRESSORS.get(_kind(last, _REGRESSORS))) is not None:
         return convert(last, rows, step)
+    if lightgbm.is_lightgbm(last):
+        return lightgbm.number(last, rows, step)
     return leaves.number(last, rows, step)
 
 

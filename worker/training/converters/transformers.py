@@ -1,16 +1,19 @@
 """Transformers, and what they are made of: pipelines, column transformers, unions."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectorMixin
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from worker.training.converters import encoders, functions, leaves, scalers
-from worker.training.converters.graph import DOUBLE, STRING
+from worker.training.converters import leaves
+from worker.training.converters.columns import encoders, functions, scalers
+from worker.training.converters.graph import DOUBLE, FLOAT, STRING
 from worker.training.converters.steps import Step
 from worker.training.converters.tables import Table, Tensor, sampled
 
@@ -42,6 +45,8 @@ def transform(model: Any, table: Table, step: Step) -> Table:
         return scalers.scaled(model, table, sample)
     if encoders.is_encoder(model) and not encoders.is_plain(model, table):
         return encoders.encoded(model, table, sample)
+    if isinstance(model, SimpleImputer) and model.add_indicator:
+        return _with_indicators(model, table, sample, step)
     return leaves.transform(model, table, sample, step)
 
 
@@ -71,6 +76,22 @@ def _united(model: FeatureUnion, table: Table, sample: Any, step: Step) -> Table
         made = transform(part, table, step.inside(name))
         tensors += _weighted(made, (model.transformer_weights or {}).get(name))
     return table.then(sample, *tensors)
+
+
+def _with_indicators(model: SimpleImputer, table: Table, sample: Any, step: Step) -> Table:
+    """Return the imputed columns, and for each that had a gap whether it has one here."""
+    if table.has_strings or model.missing_values is not np.nan:
+        step.refuse(model, "add_indicator is read for numbers that are NaN alone", "OneHotEncoder")
+    alone = copy.copy(model)
+    alone.add_indicator = False
+    imputed = leaves.transform(alone, table, sampled(alone.transform, table.sample), step)
+    columns = model.indicator_.features_.tolist()
+    if not columns:
+        return imputed
+    graph = table.graph
+    gaps = graph.put("IsNaN", table.select(columns).joined(FLOAT))
+    indicators = Tensor(graph.put("Cast", gaps, to=FLOAT), FLOAT, len(columns))
+    return table.then(sample, *imputed.tensors, indicators)
 
 
 def _weighted(table: Table, weight: float | None) -> tuple[Tensor, ...]:

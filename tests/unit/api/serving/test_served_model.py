@@ -1,7 +1,8 @@
 import pytest
 
 from api.serving.served_model import ServedModel, ServedModelHolder, served_model
-from shared.errors import NoModelYet
+from shared.errors import NoModelYet, VersionNotServable
+from shared.schema.features import Feature
 from shared.versions.onnx_model import OnnxModel
 from tests.support import titanic
 from tests.support.versions import exported_pipeline
@@ -30,3 +31,10 @@ def test_what_is_held_is_what_is_served(served: ServedModel) -> None:
 def test_a_served_model_keeps_its_version(served: ServedModel) -> None:
     with pytest.raises(AttributeError):
         served.version = "another"  # type: ignore[misc]
+
+
+def test_a_schema_that_no_request_can_be_read_by_is_a_version_that_is_refused() -> None:
+    schema = titanic.schema_of([Feature(name="size", kind="category", required=True)])
+    model = OnnxModel(exported_pipeline(), titanic.SCHEMA)
+    with pytest.raises(VersionNotServable, match="20260102-030405-abcdef: no requests can be read"):
+        titanic.served_model("20260102-030405-abcdef", model, schema)

@@ -40,8 +40,8 @@ from shared.schema.columns import Columns, columns_of
 from shared.schema.decoder import REFUSED, Decoder, record_type
 from shared.schema.features import Feature
 from tests.support.titanic import FEATURES, Passenger, decode, explain, schema_of
-from worker.definition.features import feature_of
-from worker.definition.fields import fields_of
+from worker.definition.record.features import feature_of
+from worker.definition.record.fields import fields_of
 from worker.training.reading.cells import MISSING
 from worker.training.table import features_of, parse
 

@@ -1,8 +1,9 @@
 import numpy as np
 import onnx
 
-from shared.schema.features import FEATURES
+from shared.schema.schema import Kind
 from shared.versions.onnx_model import OUTPUT_NAMES, OnnxModel
+from tests.support.titanic import FEATURES, SCHEMA
 from tests.support.versions import exported_pipeline, fitted_pipeline, training_table
 from worker.training.export import to_onnx
 
@@ -15,7 +16,7 @@ def test_the_exported_model_takes_a_column_per_feature_and_gives_labels_and_prob
     assert {tensor.name: tensor.type.tensor_type.elem_type for tensor in graph.input} == {
         feature.name: number if feature.kind == "number" else text for feature in FEATURES
     }
-    assert tuple(tensor.name for tensor in graph.output) == OUTPUT_NAMES
+    assert tuple(tensor.name for tensor in graph.output) == OUTPUT_NAMES[Kind.BINARY]
 
 
 def test_the_exported_model_is_sound() -> None:
@@ -25,6 +26,7 @@ def test_the_exported_model_is_sound() -> None:
 def test_the_same_pipeline_exports_the_same_answers() -> None:
     columns = {n: training_table().features[n].to_numpy().reshape(-1, 1) for n in OPTIONAL}
     columns["Sex"] = training_table().features["Sex"].to_numpy().reshape(-1, 1)
-    _, first = OnnxModel(exported_pipeline()).predict(columns)
-    _, second = OnnxModel(to_onnx(fitted_pipeline())).predict(columns)
-    assert np.array_equal(first, second)
+    first = OnnxModel(exported_pipeline(), SCHEMA).predict(columns)
+    second = OnnxModel(to_onnx(fitted_pipeline(), SCHEMA), SCHEMA).predict(columns)
+    assert first.probabilities is not None and second.probabilities is not None
+    assert np.array_equal(first.probabilities, second.probabilities)

@@ -11,13 +11,14 @@ from sklearn.pipeline import Pipeline
 
 from shared.errors import ParityBroken, RunCancelled
 from shared.schema.columns import Columns
-from shared.schema.features import FEATURES
-from shared.versions.onnx_model import OnnxModel
-from tests.support.versions import exported_pipeline, fitted_pipeline, training_table
+from shared.schema.schema import Schema
+from shared.versions.onnx_model import Answer, OnnxModel
+from tests.support.titanic import FEATURES, SCHEMA
+from tests.support.versions import definition, exported_pipeline, fitted_pipeline, training_table
 from worker.training import parity as proof_of
-from worker.training.estimator import fit
+from worker.training.comparison import TOLERANCE
 from worker.training.export import to_onnx
-from worker.training.parity import TOLERANCE, prove_parity
+from worker.training.parity import prove_parity
 
 NUMBERS = [feature.name for feature in FEATURES if feature.kind == "number"]
 OPTIONAL = [feature.name for feature in FEATURES if not feature.required]
@@ -28,7 +29,7 @@ class Spy(OnnxModel):
 
     asked: list[pd.DataFrame] = []
 
-    def predict(self, columns: Columns) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def predict(self, columns: Columns) -> Answer:
         rows = {name: pd.Series(v[:, 0], dtype=v.dtype) for name, v in columns.items()}
         Spy.asked.append(pd.DataFrame(rows))
         return super().predict(columns)
@@ -39,7 +40,7 @@ def rows_of_the_proof() -> pd.DataFrame:
     Spy.asked = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(proof_of, "OnnxModel", Spy)
-        prove_parity(fitted_pipeline(), exported_pipeline(), training_table().features)
+        prove_parity(fitted_pipeline(), exported_pipeline(), SCHEMA, training_table().features)
     return pd.concat(Spy.asked, ignore_index=True)
 
 
@@ -47,7 +48,7 @@ def rows_of_the_proof() -> pd.DataFrame:
 def another_pipeline() -> Pipeline:
     """The same estimator, fitted on nine tenths of the table."""
     table = training_table()
-    return fit(table.features[:800], table.labels[:800])
+    return definition().fit(table.features[:800], table.target[:800])
 
 
 def trees(model: onnx.ModelProto) -> dict[str, AttributeProto]:
@@ -73,7 +74,7 @@ def nudged(attribute: str, place: int, value: float) -> bytes:
 
 
 def test_the_default_model_is_proved() -> None:
-    parity = prove_parity(fitted_pipeline(), exported_pipeline(), training_table().features)
+    parity = prove_parity(fitted_pipeline(), exported_pipeline(), SCHEMA, training_table().features)
     assert parity.tolerance == TOLERANCE == 1e-5
     assert parity.max_difference <= 1e-6
     assert parity.labels_differ == 0
@@ -83,8 +84,8 @@ def test_the_default_model_is_proved() -> None:
 def test_a_model_fitted_with_a_column_all_missing_is_proved() -> None:
     table = training_table()
     features = table.features.assign(Age=np.float32(np.nan), Embarked="")
-    pipeline = fit(features[:200], table.labels[:200])
-    assert prove_parity(pipeline, to_onnx(pipeline), features).labels_differ == 0
+    pipeline = definition().fit(features[:200], table.target[:200])
+    assert prove_parity(pipeline, to_onnx(pipeline, SCHEMA), SCHEMA, features).labels_differ == 0
 
 
 def test_every_training_row_is_compared() -> None:
@@ -122,7 +123,7 @@ def test_a_pipeline_that_refuses_a_category_never_seen_is_told_that_clients_may_
             raise ValueError("Found unknown categories ['?'] in column 0 during transform")
 
     with pytest.raises(ParityBroken, match=r"\['\?'\] in column 0.*handle_unknown='ignore'"):
-        prove_parity(Refuses(), exported_pipeline(), training_table().features)
+        prove_parity(Refuses(), exported_pipeline(), SCHEMA, training_table().features)
 
 
 def blocks(proof: pd.DataFrame) -> range:
@@ -145,9 +146,11 @@ def test_a_large_model_is_sampled_over_all_its_thresholds(
 ) -> None:
     everything = len(rows_of_the_proof())
     monkeypatch.setattr(proof_of, "_MAX_THRESHOLD_ROWS", 500)
-    parity = prove_parity(fitted_pipeline(), exported_pipeline(), training_table().features)
-    # Training rows, their blanked copies and their unseen categories, and some beside thresholds.
-    always = len(training_table().features) * (1 + len(OPTIONAL) + 1 + 2)
+    parity = prove_parity(fitted_pipeline(), exported_pipeline(), SCHEMA, training_table().features)
+    # Training rows, their blanked copies and their categories, two of them unseen, and some beside
+    # thresholds.
+    declared = sum(len(feature.categories) for feature in FEATURES)
+    always = len(training_table().features) * (1 + len(OPTIONAL) + 1 + declared + 2)
     assert always < parity.rows <= always + 500 < everything
 
 
@@ -156,7 +159,7 @@ def test_a_large_model_is_sampled_over_all_its_thresholds(
 
 def test_the_model_of_another_fit_is_refused_and_the_rows_are_named() -> None:
     with pytest.raises(ParityBroken) as broken:
-        prove_parity(another_pipeline(), exported_pipeline(), training_table().features)
+        prove_parity(another_pipeline(), exported_pipeline(), SCHEMA, training_table().features)
     message = str(broken.value)
     assert "not published" in message
     assert f"of {len(rows_of_the_proof())} rows" in message
@@ -178,7 +181,10 @@ def test_one_threshold_moved_by_the_smallest_possible_step_is_noticed(
     moved = float(np.nextafter(np.float32(value), np.float32(towards)))
     with pytest.raises(ParityBroken):
         prove_parity(
-            fitted_pipeline(), nudged("nodes_values", place, moved), training_table().features
+            fitted_pipeline(),
+            nudged("nodes_values", place, moved),
+            SCHEMA,
+            training_table().features,
         )
 
 
@@ -187,7 +193,7 @@ def test_one_leaf_that_weighs_a_little_more_is_noticed() -> None:
     for place in itertools.islice(range(0, len(weights), 300), 3):
         moved = nudged("class_weights", place, weights[place] + 0.01)
         with pytest.raises(ParityBroken):
-            prove_parity(fitted_pipeline(), moved, training_table().features)
+            prove_parity(fitted_pipeline(), moved, SCHEMA, training_table().features)
 
 
 class Rigged:
@@ -209,12 +215,13 @@ class RiggedOnnx:
     def __init__(self, probability: float, label: int) -> None:
         self.probability, self.label = probability, label
 
-    def __call__(self, _: bytes) -> "RiggedOnnx":
+    def __call__(self, _: bytes, schema: Schema) -> "RiggedOnnx":
         return self
 
-    def predict(self, columns: Columns) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def predict(self, columns: Columns) -> Answer:
         rows = len(columns["Sex"])
-        return np.full(rows, self.label), np.full(rows, self.probability)
+        probabilities = np.tile([1 - self.probability, self.probability], (rows, 1))
+        return Answer(np.full(rows, self.label), probabilities)
 
 
 @pytest.mark.parametrize(
@@ -237,23 +244,23 @@ def test_a_probability_may_differ_by_the_tolerance_and_a_label_only_at_one_half(
     monkeypatch.setattr(proof_of, "OnnxModel", exported)
     features = training_table().features[:20]
     if proved:
-        parity = prove_parity(pipeline, exported_pipeline(), features)
+        parity = prove_parity(pipeline, exported_pipeline(), SCHEMA, features)
         assert parity.labels_differ in (0, parity.rows)
     else:
         with pytest.raises(ParityBroken):
-            prove_parity(pipeline, exported_pipeline(), features)
+            prove_parity(pipeline, exported_pipeline(), SCHEMA, features)
 
 
 def test_the_labels_that_differ_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proof_of, "OnnxModel", RiggedOnnx(0.5, 0))
     pipeline: Pipeline = Rigged(0.5, 1)
-    parity = prove_parity(pipeline, exported_pipeline(), training_table().features[:20])
+    parity = prove_parity(pipeline, exported_pipeline(), SCHEMA, training_table().features[:20])
     assert parity.labels_differ == parity.rows > 20
 
 
 def test_the_message_names_at_most_three_rows_of_many() -> None:
     with pytest.raises(ParityBroken) as broken:
-        prove_parity(another_pipeline(), exported_pipeline(), training_table().features)
+        prove_parity(another_pipeline(), exported_pipeline(), SCHEMA, training_table().features)
     assert str(broken.value).count("scikit-learn 0.") == 3
 
 
@@ -261,7 +268,13 @@ def test_the_proof_of_a_large_table_tells_how_far_it_is(monkeypatch: pytest.Monk
     monkeypatch.setattr(proof_of, "OnnxModel", RiggedOnnx(0.3, 0))
     monkeypatch.setattr(proof_of, "_BLOCK_ROWS", 5)
     shares: list[float] = []
-    prove_parity(Rigged(0.3, 0), exported_pipeline(), training_table().features[:20], shares.append)
+    prove_parity(
+        Rigged(0.3, 0),
+        exported_pipeline(),
+        SCHEMA,
+        training_table().features[:20],
+        on_block=shares.append,
+    )
     assert shares == sorted(shares) and len(set(shares)) == 5
     assert 0 == shares[0] < shares[-1] < 1
 
@@ -272,5 +285,9 @@ def test_what_the_caller_raises_ends_the_proof() -> None:
 
     with pytest.raises(RunCancelled):
         prove_parity(
-            fitted_pipeline(), exported_pipeline(), training_table().features, on_block=cancel
+            fitted_pipeline(),
+            exported_pipeline(),
+            SCHEMA,
+            training_table().features,
+            on_block=cancel,
         )

@@ -1,6 +1,6 @@
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,38 +9,50 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import Pipeline
-from sklearn.svm import LinearSVC
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 
 from shared.errors import (
     BadTrainingData,
-    EstimatorBroken,
+    DefinitionBroken,
     ParityBroken,
     RunCancelled,
     RunLost,
     RunStopped,
 )
 from shared.jobs.job import Stage
-from shared.schema.passenger import EXAMPLES
+from shared.schema.columns import columns_of
+from shared.schema.decoder import Decoder
+from shared.schema.schema import Kind
 from shared.versions.manifest import ONNX_FILE, PIPELINE_FILE, Manifest, Plot
+from shared.versions.onnx_model import Answer
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
-from tests.support.fits import cached_fit, cached_importance, cached_picture, cross_validation
+from tests.support.fits import (
+    cached_importance,
+    cached_picture,
+    cross_validation,
+    quick_definition,
+)
 from tests.support.records import columns
+from tests.support.titanic import EXAMPLES
 from tests.support.versions import (
     JOB_ID,
     TRAINING_DATA,
+    definition,
     exported_pipeline,
     fitted_pipeline,
     publish,
     training_table,
 )
-from worker.training import export, plots
+from worker.definition.definition import Definition, read
+from worker.training import export
+from worker.training.plots import drawing
 from worker.training.served import Served, look
 from worker.training.stages import run_stages
 
 SERVED_SCORE_OUT_OF_REACH = 0.99
+BINARY_PLOTS = [*drawing.PLOTS[Kind.BINARY]]
 
 
 @dataclass
@@ -77,27 +89,32 @@ def quick_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     # The real ones are made before anything stands in for them.
     fitted_pipeline()
     cross_validation()
-    monkeypatch.setattr("worker.training.stages.estimator.fit", cached_fit)
-    monkeypatch.setattr("worker.training.evaluation.fit", cached_fit)
     monkeypatch.setattr("worker.training.evaluation.permutation_importance", cached_importance)
-    monkeypatch.setattr("worker.training.plots._svg", cached_picture)
+    monkeypatch.setattr("worker.training.plots.card.svg", cached_picture)
 
 
 def run(
     models_dir: Path,
     scripted: ScriptedRun,
     *,
-    training_data: str = TRAINING_DATA,
+    defined: Definition | None = None,
+    training_data: str | None = None,
     served: str | None = None,
     tolerance: float = 0.01,
 ) -> Manifest:
     return run_stages(
         scripted,
+        definition=defined or quick_definition(),
         training_data=training_data,
         model_store=ModelStore(LocalStorage(models_dir)),
         served=lambda: look(ModelStore(LocalStorage(models_dir)), served),
         promotion_tolerance=tolerance,
     )
+
+
+def codes_of(answer: Answer) -> list[int]:
+    assert answer.codes is not None
+    return list(answer.codes.tolist())
 
 
 def versions(models_dir: Path) -> list[str]:
@@ -122,29 +139,24 @@ def test_a_run_is_cancelled_while_nothing_comes_out_of_a_pipe(
 # --- a run that fits -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("fitted", "said"),
-    [
-        (None, "got NoneType; return Pipeline"),
-        (GridSearchCV(Pipeline([]), {}), "got GridSearchCV"),
-        (Pipeline([("svm", LinearSVC())]), "ends in LinearSVC"),
-        (FileNotFoundError(2, "No such file", "prices.csv"), "FileNotFoundError.*prices.csv"),
-    ],
-)
-def test_what_fit_must_return_is_said(
-    models_dir: Path, monkeypatch: pytest.MonkeyPatch, fitted: Any, said: str
-) -> None:
-    def fit(*_: object) -> object:
-        if isinstance(fitted, Exception):
-            raise fitted
-        return fitted
+def test_a_classifier_of_other_labels_than_the_record_declares_is_refused(models_dir: Path) -> None:
+    def fit(features: pd.DataFrame, target: NDArray[Any]) -> LogisticRegression:
+        return LogisticRegression().fit(features[["Fare"]], target + 1)
 
-    if isinstance(fitted, GridSearchCV):
-        fitted.best_estimator_ = Pipeline([])
-    monkeypatch.setattr("worker.training.stages.estimator.fit", fit)
-    with pytest.raises(EstimatorBroken, match=f"the estimator's fit.*{said}"):
-        run(models_dir, ScriptedRun())
+    with pytest.raises(DefinitionBroken, match=r"classes_ are 0 or 1.*found \[1, 2\]; fit it to y"):
+        run(models_dir, ScriptedRun(), defined=replace(definition(), fit=fit))
     assert versions(models_dir) == []
+
+
+def test_a_metric_that_does_not_suit_ends_the_run_before_the_table_is_read(
+    models_dir: Path,
+) -> None:
+    with pytest.raises(DefinitionBroken, match="METRIC"):
+        run(
+            *(models_dir, ScriptedRun()),
+            defined=replace(definition(), metric="neg_mean_absolute_error"),
+            training_data="no-such-table.csv",
+        )
 
 
 # --- a run that succeeds -------------------------------------------------------------------------
@@ -157,7 +169,7 @@ def test_the_first_run_publishes_a_promoted_version_that_answers_the_original_cl
     assert versions(models_dir) == [published.model_version]
     manifest, model = ModelStore(LocalStorage(models_dir)).load(published.model_version)
     assert manifest == published
-    assert model.predict(columns(EXAMPLES))[0].tolist() == [0, 1]
+    assert codes_of(model.predict(columns(EXAMPLES))) == [0, 1]
     assert (published.gate.outcome, published.gate.compared_with) == ("promoted", None)
 
 
@@ -166,7 +178,7 @@ def test_the_manifest_tells_where_a_version_is_from_and_how_good_it_is(models_di
     assert published.job_id == JOB_ID
     assert published.metrics == cross_validation().evaluation.metrics
     assert published.data == training_table().data
-    assert set(published.files) == {ONNX_FILE, PIPELINE_FILE, *(plot.file for plot in Plot)}
+    assert set(published.files) == {ONNX_FILE, PIPELINE_FILE, *(plot.file for plot in BINARY_PLOTS)}
     assert published.parity.rows > published.data.rows
     assert published.libraries["scikit-learn"].startswith("1.8.")
     assert {"python", "onnxruntime", "skl2onnx"} <= set(published.libraries)
@@ -179,24 +191,23 @@ def test_the_pipeline_beside_the_model_is_the_one_that_was_exported(models_dir: 
     fitted = joblib.load(version / PIPELINE_FILE)
     rows = pd.DataFrame({name: column[:, 0] for name, column in columns(EXAMPLES).items()})
     _, model = ModelStore(LocalStorage(models_dir)).load(version.name)
-    _, served = model.predict(columns(EXAMPLES))
-    assert fitted.predict_proba(rows)[:, 1] == pytest.approx(served, abs=1e-5)
+    served = model.predict(columns(EXAMPLES)).probabilities
+    assert fitted.predict_proba(rows) == pytest.approx(served, abs=1e-5)
 
 
 def test_the_plots_are_those_of_its_cross_validation(models_dir: Path) -> None:
     version = run(models_dir, ScriptedRun()).model_version
-    for plot, picture in plots.draw(cross_validation().evaluation).items():
+    for plot, picture in drawing.draw(cross_validation().evaluation).items():
         assert ModelStore(LocalStorage(models_dir)).plot(version, plot) == picture
 
 
 def test_a_plot_that_cannot_be_drawn_is_missing_and_no_more(
     models_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Another mapping: an item that is put back comes last.
-    others = {plot: put for plot, put in plots._PLOTS.items() if plot is not Plot.ROC}
-    monkeypatch.setattr(plots, "_PLOTS", others)
+    others = {plot: drawing.PLOTS[Kind.BINARY][plot] for plot in BINARY_PLOTS[1:]}
+    monkeypatch.setattr(drawing, "PLOTS", {Kind.BINARY: others})
     published = run(models_dir, ScriptedRun())
-    assert published.plots == [plot for plot in Plot if plot is not Plot.ROC]
+    assert published.plots == BINARY_PLOTS[1:]
     assert ModelStore(LocalStorage(models_dir)).load(published.model_version)[0] == published
 
 
@@ -272,7 +283,8 @@ def test_the_served_version_is_asked_for_at_the_end_when_it_may_have_changed(
 
     run_stages(
         scripted,
-        training_data=TRAINING_DATA,
+        definition=quick_definition(),
+        training_data=None,
         model_store=ModelStore(LocalStorage(models_dir)),
         served=served,
         promotion_tolerance=0.01,
@@ -341,7 +353,7 @@ def test_an_export_that_answers_otherwise_is_never_published(
     (trees,) = [n for n in model.graph.node if n.op_type.startswith("TreeEnsemble")]
     (weights,) = [a for a in trees.attribute if a.name == "class_weights"]
     weights.floats[:] = np.array(weights.floats) * 1.01
-    monkeypatch.setattr(export, "to_onnx", lambda _: model.SerializeToString())
+    monkeypatch.setattr(export, "to_onnx", lambda *_: model.SerializeToString())
     with pytest.raises(ParityBroken):
         run(models_dir, ScriptedRun())
     assert versions(models_dir) == []
@@ -357,3 +369,77 @@ def test_the_training_data_is_read_anew_by_each_run(models_dir: Path, tmp_path: 
     assert second.data.rows == first.data.rows
     assert "different data" in second.gate.reason
     assert json.loads((models_dir / second.model_version / "manifest.json").read_text())["data"]
+
+
+# --- each kind of model --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("example", ["titanic", "penguins", "diabetes"])
+def test_an_example_is_trained_from_its_folder_and_what_is_published_answers(
+    models_dir: Path, example: str
+) -> None:
+    defined = definition(example) if example != "titanic" else quick_definition()
+    published = run(models_dir, ScriptedRun(), defined=defined)
+    manifest, model = ModelStore(LocalStorage(models_dir)).load(published.model_version)
+    assert manifest == published
+    schema = manifest.record_schema
+    assert schema == defined.schema
+    assert manifest.gate.outcome == "promoted"
+    assert manifest.plots == [plot for plot in Plot if plot in drawing.PLOTS[schema.kind]]
+    assert manifest.metrics[manifest.metric].folds == 10 and manifest.higher_is_better
+    assert manifest.parity.max_difference <= 1e-5
+    records = Decoder(schema.features).to_records(schema.examples)
+    rows = columns_of(schema.features)(records)
+    answer = model.predict(rows)
+    frame = pd.DataFrame({name: column[:, 0] for name, column in rows.items()})
+    expected = joblib.load(models_dir / published.model_version / PIPELINE_FILE).predict(frame)
+    if schema.kind is Kind.REGRESSION:
+        assert answer.values == pytest.approx(expected, rel=1e-5)
+        quantiles = manifest.data.quantiles
+        assert quantiles is not None and (quantiles[0], quantiles[-1]) == (25, 346)
+    else:
+        assert [schema.classes[code] for code in codes_of(answer)] == expected.tolist()
+    if schema.kind is Kind.MULTICLASS:
+        assert manifest.data.labels == {"Adelie": 146, "Chinstrap": 68, "Gentoo": 119}
+
+
+def test_a_candidate_of_another_schema_is_kept_and_not_served(models_dir: Path) -> None:
+    served = publish(models_dir)
+    published = run(
+        models_dir, ScriptedRun(), defined=definition("diabetes"), served=served, tolerance=1
+    )
+    assert (published.gate.outcome, published.gate.compared_with) == ("rejected", served)
+    assert "the target was Survived and is progression" in published.gate.reason
+
+
+def test_booleans_and_a_positive_label_of_ones_own_are_kept_to_the_manifest(
+    models_dir: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "orders"
+    folder.mkdir()
+    (folder / "record.py").write_text(
+        "from pydantic import BaseModel, Field\n"
+        'TARGET = "late"\n'
+        "POSITIVE = False\n"
+        "class Order(BaseModel):\n"
+        '    """An order."""\n'
+        "    weight: float | None = Field(None, ge=0)\n"
+        "    late: bool\n"
+        'EXAMPLES = [{"weight": 1.5}, {}]\n'
+    )
+    (folder / "model.py").write_text(
+        "from sklearn.impute import SimpleImputer\n"
+        "from sklearn.linear_model import LogisticRegression\n"
+        "from sklearn.pipeline import make_pipeline\n"
+        "def estimator():\n"
+        "    return make_pipeline(SimpleImputer(), LogisticRegression())\n"
+    )
+    rows = "".join(f"{i % 7 + i % 2},{'True' if i % 2 else 'false'}\n" for i in range(60))
+    (folder / "data.csv").write_text("weight,late\n" + rows)
+    published = run(models_dir, ScriptedRun(), defined=read(folder))
+    schema = published.record_schema
+    assert (schema.classes, schema.positive, published.data.positives) == (
+        *((False, True), False),
+        30,
+    )
+    assert published.metrics["roc_auc"].mean > 0.5

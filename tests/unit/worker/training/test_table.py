@@ -1,19 +1,28 @@
 import hashlib
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from shared.errors import BadTrainingData
-from shared.schema.features import FEATURES, Feature
+from shared.schema.features import Feature
+from shared.schema.schema import Kind, Schema
+from tests.support.versions import EXAMPLES, definition
 from worker.training import table as table_module
 from worker.training.reading.cells import MISSING
 from worker.training.table import TrainingTable, features_of, load, parse
 
 Change = Callable[[pd.DataFrame], None]
+
+SCHEMA = definition().schema
+FEATURES = SCHEMA.features
+
+
+DEPTH = Feature(name="depth", kind="number", required=False)
 
 
 def table(rows: int = 12) -> pd.DataFrame:
@@ -54,12 +63,12 @@ def write_parquet(rows: pd.DataFrame, path: Path) -> str:
 
 
 def load_rows(rows: pd.DataFrame, folder: Path) -> TrainingTable:
-    return load(write_csv(rows, folder / "t.csv"), least_per_label=3)
+    return load(write_csv(rows, folder / "t.csv"), SCHEMA, folds=3)
 
 
-def refusal(source: str, least_per_label: int = 3) -> str:
+def refusal(source: str, folds: int = 3) -> str:
     with pytest.raises(BadTrainingData) as refused:
-        load(source, least_per_label=least_per_label)
+        load(source, SCHEMA, folds=folds)
     return str(refused.value)
 
 
@@ -68,11 +77,11 @@ def refusal(source: str, least_per_label: int = 3) -> str:
 
 def test_a_table_becomes_features_labels_and_their_fingerprint(tmp_path: Path) -> None:
     source = write_csv(table(), tmp_path / "t.csv")
-    loaded = load(source, least_per_label=3)
+    loaded = load(source, SCHEMA, folds=3)
     assert list(loaded.features.columns) == [feature.name for feature in FEATURES]
     assert loaded.features["Age"].tolist() == table()["Age"].tolist()
     assert loaded.features["Embarked"].tolist() == table()["Embarked"].tolist()
-    assert loaded.labels.tolist() == [0, 1] * 6
+    assert loaded.target.tolist() == [0, 1] * 6
     assert loaded.data.source == source
     assert loaded.data.sha256 == hashlib.sha256(Path(source).read_bytes()).hexdigest()
     assert (loaded.data.rows, loaded.data.positives) == (12, 6)
@@ -104,7 +113,7 @@ def test_other_columns_and_their_order_do_not_matter(tmp_path: Path) -> None:
     rows["age"] = "a word"
     turned = load_rows(rows[rows.columns[::-1]], tmp_path)
     pd.testing.assert_frame_equal(turned.features, plain.features)
-    assert np.array_equal(turned.labels, plain.labels)
+    assert np.array_equal(turned.target, plain.target)
 
 
 def with_a_gap(rows: pd.DataFrame) -> None:
@@ -130,11 +139,11 @@ def test_parquet_gives_what_csv_gives(tmp_path: Path, change: Change) -> None:
     rows = table()
     change(rows)
     # Named alike: the content says what it is, not the name.
-    csv = load(write_csv(rows, tmp_path / "t"), least_per_label=3)
-    parquet = load(write_parquet(rows, tmp_path / "u"), least_per_label=3)
+    csv = load(write_csv(rows, tmp_path / "t"), SCHEMA, folds=3)
+    parquet = load(write_parquet(rows, tmp_path / "u"), SCHEMA, folds=3)
     parquet_features = parquet.features.reset_index(drop=True)
     pd.testing.assert_frame_equal(parquet_features, csv.features, check_dtype=True)
-    assert np.array_equal(parquet.labels, csv.labels)
+    assert np.array_equal(parquet.target, csv.target)
 
 
 @pytest.mark.parametrize("form", [float, object])
@@ -142,20 +151,20 @@ def test_a_whole_number_may_be_written_with_a_point(tmp_path: Path, form: type) 
     rows = table()
     rows["Pclass"] = rows["Pclass"].astype(float)
     rows["Survived"] = rows["Survived"].astype(float).astype(form)
-    assert load_rows(rows, tmp_path).labels.dtype == np.int64
+    assert load_rows(rows, tmp_path).target.dtype == np.int64
 
 
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     columns = ["Survived", *(feature.name for feature in FEATURES)]
     path.write_bytes(b"\xef\xbb\xbf" + table()[columns].to_csv(index=False).encode())
-    assert load(str(path), least_per_label=3).data.rows == 12
+    assert load(str(path), SCHEMA, folds=3).data.rows == 12
 
 
 def test_the_source_is_noted_without_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_module, "fetch", lambda *_: table().to_csv(index=False).encode())
     source = "https://user:sesame@example.org:8443/t.csv?token=sesame#sesame"
-    loaded = load(source, least_per_label=3)
+    loaded = load(source, SCHEMA, folds=3)
     assert (loaded.data.rows, loaded.data.source) == (12, "https://example.org:8443/t.csv")
 
 
@@ -163,7 +172,7 @@ def test_the_source_is_noted_without_its_secrets(monkeypatch: pytest.MonkeyPatch
 def test_a_category_of_a_csv_is_read_as_it_is_written(word: str) -> None:
     feature = Feature(name="pool", kind="category", required=False, categories=(word, "indoor"))
     body = f'pool,depth\n"{word}",1\nindoor,\nN/A,3\n'.encode()
-    parsed = parse(body, "t.csv", [feature], ["depth"])
+    parsed = parse(body, "t.csv", [feature, DEPTH])
     found = features_of(parsed, "t.csv", [feature])["pool"]
     assert found.tolist() == [word, "indoor", ""]
     assert parsed["depth"].isna().tolist() == [False, True, False]
@@ -198,12 +207,12 @@ def test_a_parquet_file_of_one_value_may_not_unpack_to_more_than_is_allowed(tmp_
     source = write_parquet(rows.assign(Age=1.0, Fare=1.0), tmp_path / "t.parquet")
     assert Path(source).stat().st_size < 100_000
     with pytest.raises(BadTrainingData, match="LIFEBOAT_TRAINING_DATA_MAX_BYTES"):
-        load(source, least_per_label=3, most_bytes=200_000)
+        load(source, SCHEMA, folds=3, most_bytes=200_000)
 
 
 def test_names_of_columns_in_parquet_are_read_as_those_of_csv(tmp_path: Path) -> None:
     rows = table().rename(columns={"Age": " Age\u00a0"})
-    parquet = load(write_parquet(rows, tmp_path / "t"), least_per_label=3)
+    parquet = load(write_parquet(rows, tmp_path / "t"), SCHEMA, folds=3)
     assert parquet.features["Age"].tolist() == table()["Age"].tolist()
     rows["Age"] = 1
     assert "Age twice" in refusal(write_parquet(rows, tmp_path / "t"))
@@ -357,8 +366,8 @@ def test_labels_of_one_class_only_cannot_be_learned(tmp_path: Path, label: int) 
 
 def test_each_label_needs_a_row_per_fold(tmp_path: Path) -> None:
     source = write_csv(table(), tmp_path / "t.csv")
-    assert load(source, least_per_label=6).data.rows == 12
-    message = refusal(source, least_per_label=7)
+    assert load(source, SCHEMA, folds=6).data.rows == 12
+    message = refusal(source, folds=7)
     assert "6 rows with label 0 among 12" in message
     assert "at least 7" in message and "7-fold" in message
 
@@ -369,6 +378,137 @@ def test_a_long_value_is_not_repeated_whole(tmp_path: Path) -> None:
 
 
 def test_the_default_table_is_sound() -> None:
-    default = Path(__file__).parents[4] / "examples" / "titanic" / "data.csv"
-    loaded = load(str(default), least_per_label=10)
+    default = EXAMPLES / "titanic" / "data.csv"
+    loaded = load(str(default), SCHEMA, folds=10)
     assert (loaded.data.rows, loaded.data.positives) == (891, 342)
+
+
+# --- targets by kind -----------------------------------------------------------------------------
+
+
+def schema_of(kind: Kind, *classes: Any, positive: Any = None) -> Schema:
+    features = (Feature(name="x", kind="number", required=False),)
+    return Schema(
+        record="Row",
+        features=features,
+        target="y",
+        kind=kind,
+        classes=classes,
+        positive=positive,
+    )
+
+
+COLOURS = schema_of(Kind.MULTICLASS, "1", "NA", "red")
+LEVELS = schema_of(Kind.MULTICLASS, -1, 0, 2)
+LATE = schema_of(Kind.BINARY, False, True, positive=True)
+PRICE = schema_of(Kind.REGRESSION)
+POSITIVE = Feature(name="y", kind="number", required=True, above=0, maximum=1e6)
+
+
+def rows_of(values: Sequence[object], times: int = 1) -> pd.DataFrame:
+    return pd.DataFrame({"x": 1.5, "y": [*values] * times})
+
+
+def load_y(source: str, schema: Schema, number: Feature | None = None) -> TrainingTable:
+    return load(source, schema, folds=3, number=number)
+
+
+@pytest.mark.parametrize("write", [write_csv, write_parquet])
+def test_labels_that_are_text_are_read_as_they_are_written(
+    tmp_path: Path, write: Callable[[pd.DataFrame, Path], str]
+) -> None:
+    loaded = load_y(write(rows_of(["1", "red", "NA"], 4), tmp_path / "t"), COLOURS)
+    assert loaded.target.dtype == object
+    assert loaded.target.tolist() == ["1", "red", "NA"] * 4
+    assert loaded.data.labels == {"1": 4, "NA": 4, "red": 4}
+    assert loaded.data.positives is None and loaded.data.quantiles is None
+
+
+@pytest.mark.parametrize("values", [[-1, 0, 2], [-1.0, 0.0, 2.0], ["-1", "0", "2.0"]])
+@pytest.mark.parametrize("write", [write_csv, write_parquet])
+def test_labels_that_are_numbers_are_whole(
+    tmp_path: Path, write: Callable[[pd.DataFrame, Path], str], values: list[object]
+) -> None:
+    loaded = load_y(write(rows_of(values, 4), tmp_path / "t"), LEVELS)
+    assert loaded.target.dtype == np.int64 and loaded.target.tolist() == [-1, 0, 2] * 4
+
+
+@pytest.mark.parametrize(
+    "values", [[True, False], ["True", "false"], ["TRUE", "FALSE"], [1, 0], ["1", "0"], [1.0, 0.0]]
+)
+@pytest.mark.parametrize("write", [write_csv, write_parquet])
+def test_labels_that_are_true_or_false_may_be_written_as_people_do(
+    tmp_path: Path, write: Callable[[pd.DataFrame, Path], str], values: list[object]
+) -> None:
+    loaded = load_y(write(rows_of(values, 4), tmp_path / "t"), LATE)
+    assert loaded.target.dtype == np.bool_ and loaded.target.tolist() == [True, False] * 4
+    assert loaded.data.positives == 4
+
+
+@pytest.mark.parametrize("write", [write_csv, write_parquet])
+def test_a_number_to_predict_is_kept_whole_and_told_by_its_deciles(
+    tmp_path: Path, write: Callable[[pd.DataFrame, Path], str]
+) -> None:
+    values = [0.1 + row for row in range(11)]
+    loaded = load_y(write(rows_of(values), tmp_path / "t"), PRICE, POSITIVE)
+    assert loaded.target.dtype == np.float64 and loaded.target.tolist() == values
+    assert loaded.data.quantiles == pytest.approx(values)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "said"),
+    [
+        (COLOURS, "Red", "expected '1', 'NA' or 'red', got 'Red'"),
+        (COLOURS, None, "expected a label, '1', 'NA' or 'red', got no value"),
+        (LEVELS, 1, "expected -1, 0 or 2, got '1"),
+        (LEVELS, 0.5, "expected -1, 0 or 2, got '0.5'"),
+        (LATE, "yes", "expected true or false (or 1 or 0), got 'yes'"),
+        (LATE, None, "got no value"),
+        (PRICE, 0, "expected a number more than 0 and at most 1000000, got '0"),
+        (PRICE, 1e7, "expected a number more than 0 and at most 1000000, got '10000000"),
+        (PRICE, None, "got no value"),
+        (PRICE, "dear", "expected a number, got 'dear'"),
+    ],
+)
+def test_a_target_that_the_record_does_not_declare_names_its_row(
+    tmp_path: Path, schema: Schema, value: object, said: str
+) -> None:
+    sound: list[object] = [*(schema.classes or (1.0, 2.0, 3.0))] * 4
+    source = write_csv(rows_of([*sound[:4], value, *sound]), tmp_path / "t.csv")
+    if value is None and schema is COLOURS:
+        # "NA" is a label, and an empty cell is not.
+        assert "\n1.5,\n" in Path(source).read_text()
+    with pytest.raises(BadTrainingData) as refused:
+        load_y(source, schema, POSITIVE)
+    assert "row 5, column y: " in str(refused.value) and said in str(refused.value)
+
+
+def test_a_regression_needs_two_rows_per_fold_and_numbers_that_differ(tmp_path: Path) -> None:
+    few = write_csv(rows_of(range(5)), tmp_path / "few.csv")
+    with pytest.raises(BadTrainingData, match="column y: expected at least 6 rows.*got 5"):
+        load_y(few, PRICE)
+    same = write_csv(rows_of([3.5] * 9), tmp_path / "same.csv")
+    with pytest.raises(BadTrainingData, match="a target that varies, got 3.5 in each of 9 rows"):
+        load_y(same, PRICE)
+
+
+# --- a definition's own table --------------------------------------------------------------------
+
+
+def test_a_frame_is_checked_as_a_file_is_and_known_by_its_content() -> None:
+    def load_frame(rows: pd.DataFrame, source: str = "") -> TrainingTable:
+        return load(source, SCHEMA, folds=3, frame=lambda _: rows)
+
+    loaded = load_frame(table())
+    assert loaded.data.source == "load() of model.py" and loaded.data.rows == 12
+    turned = table()[table().columns[::-1]].set_axis(range(5, 17))
+    assert load_frame(turned).data.sha256 == loaded.data.sha256
+    assert load_frame(turned).features.equals(loaded.features)
+    assert load_frame(changed(put("Age", 3, 0))).data.sha256 != loaded.data.sha256
+    assert load_frame(changed(put("Survived", 1, 0))).data.sha256 != loaded.data.sha256
+    named = load_frame(table(), "db://me:sesame@host/t?key=sesame").data.source
+    assert named == "load('db://host/t')"
+    with pytest.raises(BadTrainingData, match=r"load\(\) of model.py lacks the column Age"):
+        load_frame(table().drop(columns="Age"))
+    with pytest.raises(BadTrainingData, match=r"row 3, column Age: expected .* got '-1'"):
+        load_frame(changed(put("Age", -1, 2)))

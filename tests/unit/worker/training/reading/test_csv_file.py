@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 from shared.errors import BadTrainingData
-from shared.schema.features import FEATURES, Feature
-from shared.schema.passenger import LABEL
+from shared.schema.features import Feature
+from shared.schema.schema import Schema
 from tests.support.processes import ROOT
+from tests.support.versions import definition
 from worker.training.reading import plain_csv
 from worker.training.reading.csv_file import LINE
 from worker.training.reading.packing import unpack
-from worker.training.table import _labels, features_of, parse
+from worker.training.table import features_of, parse
+from worker.training.target import as_feature, target_of
 
 FOLDER = ROOT / "tests" / "files" / "tables"
 INDEX = json.loads((FOLDER / "cases.json").read_text())
@@ -26,18 +28,24 @@ MOST_BYTES = 1_000_000
 
 def read(content: bytes, record: str | None = None) -> tuple[list[dict[str, Any]], list[int], Any]:
     """The rows, the labels and the lines of a table; raises BadTrainingData."""
-    features, label = [*FEATURES], LABEL
+    schema = definition().schema
     if record:
-        features, label = [Feature(**one) for one in INDEX["records"][record]], "y"
+        features = tuple(Feature(**one) for one in INDEX["records"][record])
+        schema = Schema(
+            **schema.model_dump(exclude={"features", "target", "examples"}),
+            features=features,
+            target="y",
+        )
+    label = as_feature(schema)
     content = unpack(content, "t", MOST_BYTES)
     # Of the Titanic's features, those that are required or that the file has.
     text = content.replace(b"\0", b"")
-    named = [f for f in features if record or f.required or f.name.encode() in text]
-    table = parse(content, "t", named, [label])
+    named = [f for f in schema.features if record or f.required or f.name.encode() in text]
+    table = parse(content, "t", [*named, label])
     if table.empty:
         raise BadTrainingData("t has no rows")
     found = features_of(table, "t", named)
-    labels = _labels(table[label], "t", 0).tolist()
+    labels = target_of(table[label.name], schema, label, "t").tolist()
     assert table.index.name == LINE
     columns = {
         f.name: [

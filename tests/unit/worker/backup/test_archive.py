@@ -17,7 +17,7 @@ from shared.versions.store import ModelStore
 from tests.support.memory_storage import MemoryStorage
 from tests.support.stored import put, truncate
 from tests.support.versions import publish
-from worker import archive
+from worker.backup import archive
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from typing import Any, NoReturn
 
 from shared.errors import DefinitionBroken
 from shared.schema.features import Feature
-from worker.definition.fields import Declared
-from worker.definition.texts import check_text
+from worker.definition.record.fields import Declared
+from worker.definition.record.texts import check_text
 
 MOST_CATEGORIES = 1_000
 """Categories of a field. Manifest, OpenAPI document and page list each of them."""

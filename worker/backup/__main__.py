@@ -8,7 +8,7 @@ import sys
 from shared import command, refusal
 from shared.errors import VersionNotFound, VersionNotServable
 from shared.resources import model_store, storage
-from worker import archive
+from worker.backup import archive
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from worker.training.converters.graph import FLOAT, ML, STRING
 from worker.training.converters.tables import Table, Tensor
-from worker.training.converters.trees import Leaf, Split, Tree, ensemble
+from worker.training.converters.trees.operator import Leaf, Split, Tree, ensemble
 
 _EXPONENTIAL = ("HalfPoissonLoss", "HalfGammaLoss")
 """The losses of a regression whose answer is the exponential of the trees' sum."""

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from typing_extensions import Doc, TypedDict
 
 from shared.errors import DefinitionBroken
-from worker.definition.texts import check_text
+from worker.definition.record.texts import check_text
 
 MOST_FIELDS = 500
 """Fields of a record, target included. The page has an input, and the model a tensor, for each."""

@@ -7,7 +7,7 @@ from sklearn.base import is_classifier
 
 from worker.training.converters.graph import FLOAT
 from worker.training.converters.tables import Table
-from worker.training.converters.trees import Leaf, Split, Tree, ensemble
+from worker.training.converters.trees.operator import Leaf, Split, Tree, ensemble
 
 
 def forest(model: Any, table: Table) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 from shared.errors import DefinitionBroken
 from shared.schema.features import Feature
 from shared.schema.schema import Kind, Label
-from worker.definition.features import MOST_TEXT, number, refuse_type
-from worker.definition.fields import Declared
-from worker.definition.texts import check_text
+from worker.definition.record.features import MOST_TEXT, number, refuse_type
+from worker.definition.record.fields import Declared
+from worker.definition.record.texts import check_text
 
 MOST_CLASSES = 200
 """Labels of a target. Each row of an answer has a probability for each of them."""

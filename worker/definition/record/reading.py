@@ -8,10 +8,11 @@ from typing import Any
 from shared.errors import DefinitionBroken
 from shared.schema.features import Feature
 from shared.schema.schema import Schema
-from worker.definition import classes, constants, examples
-from worker.definition.features import feature_of
-from worker.definition.fields import MOST_NAME, fields_of
-from worker.definition.labels import labels_of
+from worker.definition import constants
+from worker.definition.record import classes, examples
+from worker.definition.record.features import feature_of
+from worker.definition.record.fields import MOST_NAME, fields_of
+from worker.definition.record.labels import labels_of
 
 _MOST_DESCRIPTION = 4_000
 """Characters of the class's docstring; every version's manifest and OpenAPI document has it."""
