@@ -149,6 +149,7 @@ around = st.sampled_from(
 whole = st.one_of(body_of(record), damage, any_json, st.binary(max_size=60))
 
 
+@pytest.mark.slow
 @settings(derandomize=True, deadline=None, max_examples=200)
 @given(body_of(sound_record))
 def test_a_sound_body_is_answered_right_however_its_numbers_are_written(
@@ -157,6 +158,7 @@ def test_a_sound_body_is_answered_right_however_its_numbers_are_written(
     assert check(client, model, body) == 200
 
 
+@pytest.mark.slow
 @settings(derandomize=True, deadline=None, max_examples=300)
 @given(around, whole, around)
 def test_any_body_is_refused_with_a_reason_or_answered_right(

@@ -288,6 +288,7 @@ def bodies(draw: st.DrawFn) -> bytes:
     return body
 
 
+@pytest.mark.slow
 @given(bodies())
 @example(b'[{"Sex": "male", "Age": 1, "Age": 2}]')
 @settings(

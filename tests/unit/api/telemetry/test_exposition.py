@@ -147,6 +147,7 @@ def shown(tmp_path: Path) -> Callable[..., dict[str, float]]:
     return show
 
 
+@pytest.mark.slow
 def test_the_numbers_of_all_processes_add_up_and_a_killed_one_keeps_no_gauge(
     tmp_path: Path, shown: Callable[..., dict[str, float]]
 ) -> None:

@@ -340,6 +340,7 @@ asked = st.sampled_from(FEATURES).flatmap(
 )
 
 
+@pytest.mark.slow
 @settings(derandomize=True, deadline=None, max_examples=200)
 @given(asked)
 @example(("SibSp", "2.9999999999"))

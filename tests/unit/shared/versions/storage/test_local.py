@@ -294,6 +294,7 @@ def processes() -> Iterator[Pool]:
         yield pool
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("links", [True, False])
 def test_of_two_processes_that_create_a_key_at_once_one_succeeds(
     storage: LocalStorage, processes: Pool, links: bool
