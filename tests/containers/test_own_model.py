@@ -1,4 +1,4 @@
-"""A model of one's own by LIFEBOAT_MODEL alone, as `docs/operations.md` says. In the order of the file."""
+"""A model of one's own by LIFEBOAT_MODEL alone: `docs/operations.md`. In the order of the file."""
 
 import os
 import shlex
