@@ -42,7 +42,7 @@ def _call(
 @pytest.mark.parametrize("unbuffered", _UNBUFFERED)
 @pytest.mark.parametrize(
     ("module", "status"),
-    [("shared.check", 1), ("worker.sign", 1), ("cli.retrain --help", 130)],
+    [("shared.check", 1), ("worker.check", 1), ("worker.sign", 1), ("cli.retrain --help", 130)],
 )
 def test_a_full_disk_is_told_in_a_sentence_and_a_reader_that_has_left_in_none(
     models_dir: Path, module: str, status: int, unbuffered: str
@@ -84,7 +84,7 @@ def test_what_is_meant_for_a_closed_stderr_is_not_in_the_output(models_dir: Path
     assert (result.returncode, result.stdout) == (0, "")
 
 
-@pytest.mark.parametrize("module", ["shared.check", "worker.sign"])
+@pytest.mark.parametrize("module", ["shared.check", "worker.check", "worker.sign"])
 def test_a_closed_output_is_not_a_fault(models_dir: Path, module: str) -> None:
     result = _call(module, ">&-", models_dir)
     assert (result.returncode, result.stderr) == (0, "")

@@ -23,11 +23,11 @@ def unmet(folder: Path) -> list[str]:
     file = folder / REQUIREMENTS
     try:
         text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
+    except OSError:
+        # There is none, or the folder is not one to read, which `folder.read` says.
         return []
-    except (OSError, UnicodeDecodeError) as error:
-        said = getattr(error, "strerror", None) or "it is not text in UTF-8"
-        return [f"{file} cannot be read: {said}"]
+    except UnicodeDecodeError:
+        return [f"{file}: expected text in UTF-8, found something else; save it as UTF-8"]
     return [
         f"{file}: expected {requirement.name}{requirement.specifier} where the worker runs, found "
         f"{found}; {_TO_DO}"
