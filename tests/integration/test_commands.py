@@ -11,9 +11,10 @@ from pydantic import SecretStr
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from tests.support.processes import environment_of
-from tests.support.versions import publish
+from tests.support.versions import EXAMPLES, publish
 
 KEY = "a key of ours"
+TITANIC = EXAMPLES / "titanic"
 FULL = "lifeboat: standard output takes no more: No space left on device\n"
 _TO_NOBODY = ">&$UNREAD"
 _UNBUFFERED = ["", "1"]
@@ -23,7 +24,7 @@ _UNBUFFERED = ["", "1"]
 def _call(
     module: str, redirection: str, models_dir: Path, *, unbuffered: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    settings = {"models_dir": str(models_dir), "signing_key": KEY}
+    settings = {"models_dir": str(models_dir), "signing_key": KEY, "model": str(TITANIC)}
     read_end, unread = os.pipe()
     os.close(read_end)
     try:
