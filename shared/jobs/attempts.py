@@ -7,8 +7,9 @@ import redis
 
 from shared.jobs.job import JobResult, JobStatus
 from shared.jobs.steps import Hold, Steps
-from shared.jobs.store import Origin, active_job, if_of_its_type
+from shared.jobs.store import Origin, active_job
 from shared.runtime import redis_keys
+from shared.runtime.redis_client import if_of_its_type
 
 _CAME_TO_NOTHING = JobStatus.FAILED, JobStatus.CANCELLED
 

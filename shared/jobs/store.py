@@ -5,7 +5,7 @@ A worker's calls are in `attempts.py`.
 
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from shared.jobs.durations import FIELDS, JobStatistics, durations
 from shared.jobs.job import JOB_ID_PATTERN, Job, JobResult, JobStatus
 from shared.jobs.steps import Cancellation, Steps, timestamp
 from shared.runtime import redis_keys
+from shared.runtime.redis_client import if_of_its_type
 
 log = logging.getLogger(__name__)
 
@@ -224,16 +225,6 @@ def active_job(client: redis.Redis) -> str | None:
     """Return the id of the job that is queued or running; None if the pointer names none."""
     job_id: Any = if_of_its_type(lambda: client.getrange(redis_keys.ACTIVE_JOB, 0, 40), "")
     return str(job_id) if JOB_ID_PATTERN.fullmatch(job_id) else None
-
-
-def if_of_its_type(read: Callable[[], Any], otherwise: Any) -> Any:
-    """Return what a key holds; `otherwise` if somebody has put another type of value there."""
-    try:
-        return read()
-    except redis.ResponseError as error:
-        if "WRONGTYPE" not in str(error):
-            raise
-        return otherwise
 
 
 def _is_count(value: str | None) -> bool:

@@ -1,5 +1,8 @@
 """The Redis client of both services: a call answers or fails within about a second."""
 
+from collections.abc import Callable
+from typing import Any
+
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -28,3 +31,13 @@ def connect(server: RedisServer) -> redis.Redis:
         socket_keepalive=True,
         retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
+
+
+def if_of_its_type(read: Callable[[], Any], otherwise: Any) -> Any:
+    """Return what a key holds; `otherwise` if somebody has put another type of value there."""
+    try:
+        return read()
+    except redis.ResponseError as error:
+        if "WRONGTYPE" not in str(error):
+            raise
+        return otherwise

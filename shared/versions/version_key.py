@@ -12,10 +12,10 @@ from itertools import islice
 from typing import Any
 
 import redis
-from redis.commands.core import Script
 
 from shared.errors import VersionNotServable
 from shared.runtime import lua, redis_keys
+from shared.runtime.redis_client import if_of_its_type
 from shared.runtime.redis_keys import LAST_REMOVAL, PROCESS_PREFIX, REMOVAL_PREFIX, VERSION
 from shared.runtime.redis_outage import cause
 
@@ -103,7 +103,7 @@ class VersionKey:
             Exception: Whatever `check` raises.
         """
         for _ in range(_LOOKS):
-            last = self._last_removal()
+            last = if_of_its_type(lambda: self._redis.getrange(LAST_REMOVAL, 0, _LONGEST - 1), "")
             check(version)
             match self._set(version, last_removal=last):
                 case Choice.CHOSEN:
@@ -133,7 +133,12 @@ class VersionKey:
             OSError: Redis does not answer, so nobody knows.
         """
         try:
-            began = self._run(self._begin_removal, version) == "begun"
+            began = bool(
+                self._begin_removal(
+                    keys=[VERSION, redis_keys.removal(version)],
+                    args=[json.dumps({"version": version})],
+                )
+            )
         except redis.RedisError as error:
             raise ConnectionError(cause(error)) from error
         try:
@@ -164,22 +169,12 @@ class VersionKey:
         for version in self.removals():
             self._redis.delete(redis_keys.removal(version))
 
-    def _last_removal(self) -> str:
-        try:
-            return str(self._redis.getrange(LAST_REMOVAL, 0, _LONGEST - 1))
-        except redis.ResponseError as error:
-            if "WRONGTYPE" not in str(error):
-                raise
-            return ""
-
     def _set(self, version: str, **how: object) -> Choice:
-        return Choice(self._run(self._choose, version, **how))
-
-    def _run(self, script: Script, version: str, **argument: object) -> Any:
-        return script(
+        answer = self._choose(
             keys=[VERSION, redis_keys.removal(version), LAST_REMOVAL],
-            args=[json.dumps({"version": version} | argument)],
+            args=[json.dumps({"version": version} | how)],
         )
+        return Choice(str(answer))
 
     def follow(self, stop: threading.Event) -> Iterator[Reading]:
         """Yield a reading at once, one at each change of the key, and one a second besides.

@@ -137,11 +137,11 @@ def test_a_version_of_the_own_table_is_in_the_own_folder_and_belongs_to_the_own_
     for service in ("api", "worker"):
         assert installed.python(service, "import os; print(os.getuid())") == str(_USER)
     wait_for(lambda: own_api.http.get("/health/ready").json()["redis"] == "up")
-    result = own_api.wait_for_end(own_api.run_pipeline())["result"]
-    # The next test asks which version is served.
-    if isinstance(result, dict) and result["outcome"] == "promoted":
-        own_api.wait_for_version(result["model_version"])
-    assert isinstance(result, dict)
+    job = own_api.wait_for_end(own_api.run_pipeline())
+    assert job["status"] == "succeeded" and isinstance(job["result"], dict)
+    if job["result"]["outcome"] == "promoted":
+        # The next test asks which version is served.
+        own_api.wait_for_version(job["result"]["model_version"])
 
 
 def test_backup_and_restore_do_without_the_redis_of_the_project(
