@@ -121,5 +121,7 @@ def test_the_log_names_the_client_and_not_the_proxy(
     answer = site.put(f"{ROOT_PATH}/none", headers={"X-Requested-By": "ada"} | forged)
     assert answer.status_code == 404
     asked = answer.headers["X-Request-ID"]
+    # The line follows the answer.
+    wait_for(lambda: f'"{asked}"' in api.log(), why=api.log)
     (line,) = [line for line in map(json.loads, api.log().splitlines()) if asked in line.values()]
     assert (line["client"], line["requested_by"]) == (CLIENT, "ada")
