@@ -177,7 +177,7 @@ def test_a_plot_is_an_image_that_stays_as_it_is_and_runs_nothing(
 ) -> None:
     version = publish(models_dir)
     (listed,) = client.get("/models").json()["versions"]
-    assert listed["plots"] == [*Plot]
+    assert listed["plots"] == [*PLOTS]
     for plot in listed["plots"]:
         answer = client.get(f"/models/{version}/plots/{plot}")
         assert (answer.status_code, answer.content) == (200, PLOTS[plot])

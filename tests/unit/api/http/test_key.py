@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from api.http.fast_path import FastPath
 from api.http.intake import Intake
 from api.http.key import ApiKeyRequired, KeyCheck
 from shared.settings import Settings
+from tests.unit.api.conftest import lifespan_of
 
 KEY = KeyCheck(["simsalabim", "sesame", "a, b"])
 
@@ -180,10 +182,12 @@ def test_the_path_is_the_one_that_fastapi_matches(app: FastPath, path: str) -> N
 # --- a key for everything ------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def closed() -> TestClient:
+@pytest.fixture
+def closed(models_dir: Path) -> Iterator[TestClient]:
     settings = Settings(api_key=SecretStr("sesame"), api_key_for="everything", _env_file=None)
-    return TestClient(create_app(settings), raise_server_exceptions=False)
+    app = create_app(settings, lifespan_of(models_dir))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
 
 
 def test_with_a_key_for_everything_only_health_and_files_stay_open(closed: TestClient) -> None:

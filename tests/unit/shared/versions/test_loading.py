@@ -171,7 +171,7 @@ def test_a_storage_that_does_not_answer_is_an_error_in_words(
 # --- plots ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("plot", Plot)
+@pytest.mark.parametrize("plot", PLOTS)
 def test_a_plot_is_read_as_it_was_published(
     storage: Storage, model_store: ModelStore, plot: Plot
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.errors import VersionNotFound, VersionNotServable
-from shared.versions.manifest import MANIFEST_FILE, ONNX_FILE, PIPELINE_FILE, FileDigest, Plot
+from shared.versions.manifest import MANIFEST_FILE, ONNX_FILE, PIPELINE_FILE, FileDigest
 from shared.versions.storage.base import Storage
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
@@ -18,7 +18,7 @@ from tests.support.external_data import PLACES
 from tests.support.manifests import VERSION, publish_files, write_manifest
 from tests.support.memory_storage import MemoryStorage
 from tests.support.stored import contents, fail_after, files
-from tests.support.versions import exported_pipeline, publish
+from tests.support.versions import PLOTS, exported_pipeline, publish
 
 EARLIER = "20250101-000000-aaaaaa"
 NO_SPACE = OSError(28, "No space left on device")
@@ -29,7 +29,7 @@ def test_a_published_version_holds_its_files_with_their_digests_and_nothing_else
 ) -> None:
     version = publish(storage)
     assert contents(storage) == [version]
-    names = {ONNX_FILE, PIPELINE_FILE, *(plot.file for plot in Plot)}
+    names = {ONNX_FILE, PIPELINE_FILE, *(plot.file for plot in PLOTS)}
     assert files(storage, version) == sorted({MANIFEST_FILE, *names})
     listed = json.loads(storage.read(f"{version}/{MANIFEST_FILE}"))["files"]
     assert set(listed) == names
