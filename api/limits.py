@@ -31,8 +31,8 @@ and for each input the second. For the data of one tensor, the first and for eac
 may have the second: 2.6 MB by default, which take the decoder 4 ms if they are blanks."""
 
 REQUEST_BYTES = 4096
-"""A request weighs as many bytes of work as its body has, and these: 64 KiB of passengers take the
-event loop 13 times as long as one passenger does."""
+"""A request weighs as many bytes of work as its body has, and these: 64 KiB of records take the
+event loop 13 times as long as one record does."""
 
 TURN_BYTES = 4 * 1024 * 1024
 """Work that one turn of the event loop takes in: 1,000 small requests, about 60 ms."""

@@ -91,8 +91,8 @@ class Settings(BaseSettings):
         0.01,
         ge=0,
         le=1,
-        description="How much worse than the served model's a candidate's score may be and still "
-        "be served: a difference of scores, or of an error a share.",
+        description="By how much a candidate may score worse than the served model and still be "
+        "served: a difference of scores such as ROC AUC, or a share of errors such as RMSE.",
     )
     keep_versions: int = Field(
         10, ge=1, description="Promoted versions kept on the volume; the served one always is."
