@@ -168,6 +168,7 @@ def test_what_is_killed_comes_back_and_predictions_go_on(
 
     job = api.wait_for_end(wait_for(run, why=lasting.make.output))
     assert job["status"] == "succeeded" and api.predict().status_code == 200
+    api.http.close()
 
 
 def test_an_api_that_is_killed_comes_back(lasting: Running) -> None:
