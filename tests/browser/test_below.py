@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from shared.versions.manifest import Plot
 from tests.browser.conftest import VisitOf
 from tests.browser.visit import Visit
 from tests.support.processes import RUN_SECONDS, Api, Stack
+from tests.support.versions import PLOTS
 
 _ROOT = "/tools/lifeboat"
 
@@ -58,7 +58,7 @@ def test_the_key_is_asked_for_once_and_opens_everything(page: Page) -> None:
     expect(page.locator(".answer meter")).to_be_visible()
     page.get_by_role("link", name="Models").click()
     images = page.locator("figure img")
-    expect(images).to_have_count(len(Plot))
+    expect(images).to_have_count(len(PLOTS))
     for image in images.all():
         assert image.evaluate("image => image.decode().then(() => image.naturalWidth > 0)")
     page.get_by_role("link", name="Train").click()

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from shared.versions.manifest import Plot
 from tests.browser.conftest import VisitOf
 from tests.support.processes import RUN_SECONDS, Api, Stack, wait_for
+from tests.support.versions import PLOTS
 
 KEY = "open, sesame"
 
@@ -35,7 +35,7 @@ def test_with_one_key_the_whole_page_works(visit_of: VisitOf, closed: Api) -> No
     versions = page.get_by_role("region", name="Every version").get_by_role("rowheader")
     versions.get_by_role("link").first.click()
     images = page.locator("figure img")
-    expect(images).to_have_count(len(Plot))
+    expect(images).to_have_count(len(PLOTS))
     for image in images.all():
         image.scroll_into_view_if_needed()
         expect(image).to_have_js_property("complete", True)

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from shared.versions.manifest import Plot
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from tests.browser.conftest import VisitOf
 from tests.support.choices import nothing_can_be_noted
 from tests.support.processes import RUN_SECONDS, Api, Stack, wait_for
+from tests.support.versions import PLOTS
 
 
 def _versions(api: Api) -> list[str]:
@@ -50,7 +50,7 @@ def test_every_version_is_there_newest_first_with_its_metrics(page: Page, api: A
 def test_a_version_shows_its_plots(page: Page, api: Api) -> None:
     _open(page, api, _versions(api)[-1])
     images = page.locator("figure img")
-    expect(images).to_have_count(len(Plot))
+    expect(images).to_have_count(len(PLOTS))
     for image in images.all():
         image.scroll_into_view_if_needed()
         assert image.get_attribute("alt")
@@ -66,7 +66,7 @@ def test_two_versions_stand_side_by_side(page: Page, api: Api) -> None:
     expect(against.get_by_role("columnheader")).to_have_text(
         ["Metric", newest, other, "Difference"]
     )
-    expect(page.locator("figure")).to_have_count(2 * len(Plot))
+    expect(page.locator("figure")).to_have_count(2 * len(PLOTS))
 
 
 def test_another_version_is_served_after_a_confirmation_by_every_process(

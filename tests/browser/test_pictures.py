@@ -31,7 +31,7 @@ def _write_table(path: Path, rows: int, *, wrong: int = 0) -> None:
 def trained(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Api:
     folder = tmp_path_factory.mktemp("pictures")
     table = folder / _TABLE
-    table.parent.mkdir()
+    table.parent.mkdir(parents=True)
     _write_table(table, 250)
     stack = Stack(folder, training_data=_TABLE)
     request.addfinalizer(stack.end)
