@@ -3,7 +3,8 @@
 import keyword
 import math
 import re
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel
@@ -17,6 +18,8 @@ _READ_IT = """A row of the table.
 Proposed from the columns of a table. Read each line: correct the bounds, which every request must
 keep, and say by `| None` which fields a client may leave out.
 """
+
+_WIDTH = 100
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,9 @@ def _type(column: Column) -> str:
     if column.holds is Holds.TEXTS:
         return literal(column.distinct)
     lowest, highest = column.distinct[0], column.distinct[-1]
+    if (lowest, highest) == (0, 1) and column.is_whole:
+        # Yes or no: nothing lies beyond.
+        return "Annotated[int, Field(ge=0, le=1)]"
     bounds = f"ge={_round(lowest, down=True)}, le={_round(highest, down=False)}"
     return f"Annotated[{'int' if column.is_whole else 'float'}, Field({bounds})]"
 
@@ -100,20 +106,28 @@ def _record(
 ) -> str:
     names = [*declared, target.name]
     is_model = all(_is_plain(name) for name in names)
+    indent = " " * (4 if is_model else 8)
+
+    def entry(column: Column, code: str) -> str:
+        name = column.name
+        line = f"{name}: {code}" if is_model else f"{quoted(name)}: {code},"
+        listed = literal(column.distinct)
+        if listed not in code:
+            return indent + line
+        opening, _, closing = line.rpartition(listed)
+        return _fitted(indent, f"{opening}Literal[", map(quoted, column.distinct), f"]{closing}")
+
     lines, imports = [], {"Field"} if any("Field(" in code for code in declared.values()) else set()
     for column in features:
-        code, name = declared[column.name], column.name
+        code = declared[column.name]
         if column.has_gaps:
             code = f"{code} | None" + (" = None" if is_model else "")
             code = code if is_model else f"NotRequired[{code}]"
-        entry = f"    {name}: {code}" if is_model else f"        {quoted(name)}: {code},"
-        lines += [f"{'    ' if is_model else '        '}# {_said(column)}.", entry]
+        lines += [f"{indent}# {_said(column)}.", entry(column, code)]
     for name, why in left_out.items():
-        lines.append(
-            f"{'    ' if is_model else '        '}# {_commented(name)} is left out: {why}."
-        )
-    code = f"{target.name}: {type_of_target}"
-    lines.append(f"    {code}" if is_model else f"        {quoted(target.name)}: {type_of_target},")
+        said = f"{repr(name)[:80]} is left out: {why}."
+        lines.append(textwrap.indent(textwrap.fill(said, _WIDTH - len(indent) - 2), f"{indent}# "))
+    lines.append(entry(target, type_of_target))
     body = "\n".join(lines)
     typing = sorted(
         word for word in ("Annotated", "Literal", "NotRequired") if re.search(rf"\b{word}\[", body)
@@ -127,7 +141,7 @@ def _record(
         if is_model
         else f"{class_name} = TypedDict(\n    {quoted(class_name)},\n    {{\n{body}\n    }},\n)\n"
     )
-    examples = "\n".join(f"    {_example(features, row)}," for row in (0, 1))
+    examples = "\n".join(_example(features, row) for row in (0, 1))
     return (
         f'"""{_READ_IT}"""\n\n' + "\n".join([*head, *third]) + "\n\n"
         f"# What is learned.\nTARGET = {quoted(target.name)}\n\n\n{made}\n\n"
@@ -135,8 +149,15 @@ def _record(
     )
 
 
-def _commented(name: str) -> str:
-    return repr(name)[:80]
+def _fitted(indent: str, opening: str, items: Iterable[str], closing: str) -> str:
+    """Return code on one line, or with a line for each item if that is too long."""
+    items = [*items]
+    line = f"{indent}{opening}{', '.join(items)}{closing}"
+    if len(line) <= _WIDTH:
+        return line
+    return "\n".join(
+        [indent + opening, *(f"{indent}    {item}," for item in items), indent + closing]
+    )
 
 
 def _example(features: Sequence[Column], row: int) -> str:
@@ -145,7 +166,7 @@ def _example(features: Sequence[Column], row: int) -> str:
         if column.has_gaps and row:
             continue  # The second shows what may be left out.
         fields.append(f"{quoted(column.name)}: {_value(column, min(row, len(column.values) - 1))}")
-    return "{" + ", ".join(fields) + "}"
+    return _fitted("    ", "{", fields, "},")
 
 
 def _is_plain(name: str) -> bool:
@@ -166,7 +187,8 @@ def _model(features: Sequence[Column], type_of_target: str) -> str:
     texts = [column.name for column in features if column.holds is Holds.TEXTS]
     said = (
         '"""What is fitted: histogram boosting, which takes missing numbers as they are.\n\n'
-        'Any estimator of scikit-learn may stand here; the run says if it cannot be served."""\n\n'
+        "Any estimator of scikit-learn may stand here; the run says if it cannot be served.\n"
+        '"""\n\n'
     )
     if not texts:
         return (

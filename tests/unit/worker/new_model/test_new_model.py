@@ -107,6 +107,26 @@ def test_categories_are_written_as_code(tmp_path: Path) -> None:
     assert sorted(feature.categories) == sorted(texts)
 
 
+@pytest.mark.parametrize("blank", ["_", " "])
+def test_the_code_fits_its_lines(tmp_path: Path, blank: str) -> None:
+    rows = range(200)
+    frame = pd.DataFrame(
+        {f"measurement{blank}{n}": [x * n % 17 for x in rows] for n in range(1, 9)}
+    )
+    frame[f"place{blank}x"] = [None if x == 3 else f"district {x % 40}" for x in rows]
+    frame["note"] = [f"free text {x}" for x in rows]
+    frame["y"] = [f"a label of a few words {x % 9}" for x in rows]
+    made = proposal(tmp_path, frame, "y")
+    assert max(map(len, [*made.record.splitlines(), *made.model.splitlines()])) <= 100
+    feature = new_model(tmp_path, tmp_path / "t.csv", "y").schema.features[8]
+    assert (len(feature.categories), feature.required) == (40, False)
+
+
+def test_yes_or_no_has_no_other_number(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"is_new": [0, 1] * 20, "y": [0, 1, 1, 0] * 10})
+    assert "is_new: Annotated[int, Field(ge=0, le=1)]" in proposal(tmp_path, frame, "y").record
+
+
 @pytest.mark.parametrize(
     ("values", "why"),
     [
