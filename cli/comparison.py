@@ -29,6 +29,10 @@ def comparison(
         box=box.SIMPLE_HEAD,
         caption=_caption(names, run, known),
         caption_justify="left",
+        # So that the longest name and two versions fit a terminal of 80 columns.
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
     )
     table.add_column("metric", no_wrap=True)
     table.add_column(f"this run\n{model_version}", justify="right", no_wrap=True)

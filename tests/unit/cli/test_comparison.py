@@ -22,6 +22,17 @@ def _printed(run: Manifest, *served: Manifest) -> list[list[str]]:
     return [line.split() for line in console.file.getvalue().splitlines() if line.strip()]
 
 
+def test_two_versions_fit_a_terminal_of_80_columns() -> None:
+    scores = {"balanced_accuracy": Score(mean=0.5, std=0.05, folds=10)}
+    run = manifest(metrics=scores, metric="balanced_accuracy", higher_is_better=True)
+    console = Console(file=io.StringIO(), width=80)
+    console.print(comparison(VERSION, scores, run, run))
+    assert isinstance(console.file, io.StringIO)
+    printed = console.file.getvalue()
+    assert "balanced accuracy *" in printed and "difference" in printed
+    assert printed.count(VERSION) == 2
+
+
 def test_without_a_served_model_there_is_nothing_to_compare_with() -> None:
     lines = _printed(manifest())
     assert ["metric", "new"] in lines
