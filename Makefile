@@ -18,7 +18,7 @@ up build: export LIFEBOAT_VERSION = $(VERSION)
 export ORT_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up build check-config check-run roll down retrain new-model backup restore sign check test coverage screenshots faults fuzz bench bench-reload bench-training bench-peers lint format hooks lock sbom
+.PHONY: help run up build check-config check-run roll down retrain new-model backup restore sign check test coverage screenshots faults fuzz bench bench-reload bench-training bench-fields bench-peers lint format hooks lock sbom
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
@@ -103,6 +103,9 @@ bench-reload: $(INSTALLED) ## Measure how soon a new version is served
 
 bench-training: $(INSTALLED) ## Measure what training costs for 1,000 to 1,000,000 rows
 	@$(BIN)/python -m benchmarks.training
+
+bench-fields: $(INSTALLED) ## Measure what the number of fields costs
+	@$(BIN)/python -m benchmarks.fields
 
 bench-peers: $(INSTALLED) ## Measure beside MLServer, BentoML, LitServe, MLflow; needs wrk
 	@$(BIN)/python -m benchmarks.peers
