@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+# It says how many threads OpenMP has, which is to come before scikit-learn loads OpenMP.
+import worker as worker
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from tests.support import artifacts
