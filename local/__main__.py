@@ -26,6 +26,9 @@ does when `make` is killed."""
 
 _CHECKOUT = Path(__file__).parents[1]
 _LOOK_SECONDS = 0.2
+_EACH_SECONDS = 10
+"""How long it is waited for each process to have the model, once one has. They swap by themselves,
+a moment apart."""
 
 
 def main() -> None:
@@ -49,7 +52,7 @@ def main() -> None:
         programs, lambda program: Launched(program, environment, str(_CHECKOUT)), output
     )
     _heed_signals(supervisor)
-    watch = (settings.api_url, api_is_up, output)
+    watch = (settings, api_is_up, output)
     threading.Thread(target=_say_when_ready, args=watch, daemon=True).start()
     parent = os.getppid() if WITH_MAKE in sys.argv else None
 
@@ -81,11 +84,15 @@ def _heed_signals(supervisor: Supervisor) -> None:
         signal.signal(signal.SIGHUP, end)
 
 
-def _say_when_ready(url: str, api_is_up: threading.Event, output: Output) -> None:
+def _say_when_ready(settings: Settings, api_is_up: threading.Event, output: Output) -> None:
+    url, key = settings.api_url, next(iter(settings.api_keys), None)
     while not ready.is_live(url):
         time.sleep(_LOOK_SECONDS)
     api_is_up.set()
     while not ready.is_ready(url):
+        time.sleep(_LOOK_SECONDS)
+    deadline = time.monotonic() + _EACH_SECONDS
+    while ready.serving(url, key) < settings.api_workers and time.monotonic() < deadline:
         time.sleep(_LOOK_SECONDS)
     output.say(
         OWN_NAME, f"Ready to predict at {url} (API documentation: {url}/docs). Ctrl-C stops it."

@@ -4,6 +4,7 @@ import importlib
 import io
 import threading
 import urllib.error
+import urllib.request
 from email.message import Message
 from typing import Any
 
@@ -65,3 +66,31 @@ def test_it_is_asked_directly_whatever_proxy_there_is(
     with http.server.HTTPServer(("127.0.0.1", 0), Live) as server:
         threading.Thread(target=server.handle_request, daemon=True).start()
         assert ready.is_live(f"http://127.0.0.1:{server.server_port}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (b'{"processes": []}', 0),
+        (
+            b'{"processes": [{"process": "a:1", "model_version": "v"},'
+            b' {"process": "a:2", "model_version": null}]}',
+            1,
+        ),
+        (b"{}", 0),
+        (b"not JSON", 0),
+        (urllib.error.HTTPError("", 503, "Service Unavailable", Message(), None), 0),
+    ],
+)
+def test_the_processes_that_serve_a_model_are_counted_with_the_key(
+    monkeypatch: pytest.MonkeyPatch, answer: Any, expected: int
+) -> None:
+    def urlopen(asked: urllib.request.Request, timeout: float) -> io.BytesIO:
+        assert asked.full_url == "http://127.0.0.1:8000/processes" and timeout
+        assert dict(asked.header_items()) == {"X-api-key": "sesame"}
+        if isinstance(answer, Exception):
+            raise answer
+        return io.BytesIO(answer)
+
+    monkeypatch.setattr(ready._DIRECTLY, "open", urlopen)
+    assert ready.serving("http://127.0.0.1:8000", "sesame") == expected
