@@ -101,7 +101,7 @@ def _follow(client: JobClient, job: Job, console: Terminal) -> int:
                 served = client.version(run.gate.compared_with)
         ascii_only = console.options.ascii_only
         table = comparison(name, job.result.metrics, run, served, ascii_only=ascii_only)
-        console.print(table)
+        console.print("", table, "", sep="\n")
     console.print(outcome(job), soft_wrap=True)
     return exit_status(job)
 
