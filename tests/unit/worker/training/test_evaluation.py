@@ -132,6 +132,18 @@ def test_a_feature_is_as_important_as_the_score_falls_without_it(
     assert noise.tolist() == [0] * FOLDS
 
 
+def test_of_many_features_importance_is_measured_on_some_folds(
+    monkeypatch: pytest.MonkeyPatch, fits: Fits
+) -> None:
+    monkeypatch.setattr(evaluation, "_MAX_SHUFFLES", 6)
+    features, labels = a_hundred_rows()
+    for names, folds in (("a", 3), ("abcdef", 2)):
+        more = features.assign(**dict.fromkeys(names, 1.0))
+        found = evaluate(fits, more, labels).importances
+        assert found.shape == (len(names) + 1, folds)
+        assert found.loc["chance"].mean() > 0.1
+
+
 @pytest.mark.parametrize("rare", [0, 1])
 def test_importance_is_known_where_a_label_is_rare(
     monkeypatch: pytest.MonkeyPatch, fits: Fits, rare: int
