@@ -27,8 +27,8 @@ does when `make` is killed."""
 _CHECKOUT = Path(__file__).parents[1]
 _LOOK_SECONDS = 0.2
 _EACH_SECONDS = 10
-"""How long it is waited for each process to have the model, once one has. They swap by themselves,
-a moment apart."""
+"""Longest wait for the other processes, once one has a model. Each swaps by itself, and without
+Redis nobody knows of the others."""
 
 
 def main() -> None:

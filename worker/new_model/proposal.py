@@ -115,7 +115,7 @@ def _record(
         if listed not in code:
             return indent + line
         opening, _, closing = line.rpartition(listed)
-        return _fitted(indent, f"{opening}Literal[", map(quoted, column.distinct), f"]{closing}")
+        return _laid_out(indent, f"{opening}Literal[", map(quoted, column.distinct), f"]{closing}")
 
     lines, imports = [], {"Field"} if any("Field(" in code for code in declared.values()) else set()
     for column in features:
@@ -149,7 +149,7 @@ def _record(
     )
 
 
-def _fitted(indent: str, opening: str, items: Iterable[str], closing: str) -> str:
+def _laid_out(indent: str, opening: str, items: Iterable[str], closing: str) -> str:
     """Return code on one line, or with a line for each item if that is too long."""
     items = [*items]
     line = f"{indent}{opening}{', '.join(items)}{closing}"
@@ -166,7 +166,7 @@ def _example(features: Sequence[Column], row: int) -> str:
         if column.has_gaps and row:
             continue  # The second shows what may be left out.
         fields.append(f"{quoted(column.name)}: {_value(column, min(row, len(column.values) - 1))}")
-    return _fitted("    ", "{", fields, "},")
+    return _laid_out("    ", "{", fields, "},")
 
 
 def _is_plain(name: str) -> bool:

@@ -1,16 +1,23 @@
-"""What `make run` refuses before it starts anything; what it starts is tested by running it."""
+"""What `make run` refuses before it starts anything, and when it says that it is ready.
+
+What it starts is tested by running it.
+"""
 
 import contextlib
 import io
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from local import __main__ as command
-from local import redis_server
+from local import ready, redis_server
+from local.output import Output
+from shared.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -115,3 +122,37 @@ def test_where_nothing_is_in_the_way_it_starts_and_keeps_no_lock(tmp_path: Path)
 def test_a_free_port_can_be_listened_on() -> None:
     with socket.create_server(("127.0.0.1", command._free_port())):
         pass
+
+
+@pytest.mark.parametrize(
+    ("serving", "longest", "asked"),
+    [
+        ([0, 1, 1, 2], 100, 4),
+        # Those of a run that was killed are listed for a while.
+        ([3], 100, 1),
+        # Redis is away: nobody knows, and one process predicts.
+        ([0, 0, 0], 0, 1),
+    ],
+)
+def test_it_is_ready_when_each_process_has_the_model(
+    monkeypatch: pytest.MonkeyPatch, serving: list[int], longest: int, asked: int
+) -> None:
+    keys, answers, written = [], iter(serving), io.BytesIO()
+
+    def of(url: str, key: str | None) -> int:
+        keys.append((url, key))
+        return next(answers)
+
+    monkeypatch.setattr(ready, "is_live", lambda url: True)
+    monkeypatch.setattr(ready, "is_ready", lambda url: True)
+    monkeypatch.setattr(ready, "serving", of)
+    monkeypatch.setattr(command, "_LOOK_SECONDS", 0)
+    monkeypatch.setattr(command, "_EACH_SECONDS", longest)
+    settings = Settings(api_workers=2, api_key=SecretStr("sesame\nold"), _env_file=None)
+    api_is_up = threading.Event()
+    output = Output(written, ["lifeboat"])
+    command._say_when_ready(settings, api_is_up, output)
+    output.close()
+    assert api_is_up.is_set()
+    assert written.getvalue().count(b"Ready to predict") == 1
+    assert keys == [(settings.api_url, "sesame")] * asked
