@@ -85,7 +85,7 @@ def wait_for_first_version(api: Api) -> None:
         return bool(jobs) and all(job["finished_at"] is not None for job in jobs)
 
     wait_for(ended, seconds=RUN_SECONDS, why="the first run does not end")
-    wait_for(lambda: api.http.get("/health/ready").status_code == 200)
+    wait_for(api.version_everywhere)
 
 
 @pytest.fixture

@@ -18,14 +18,7 @@ def _versions(api: Api) -> list[str]:
 
 
 def _serving(api: Api) -> str:
-    """Return the version that every API process serves."""
-
-    def one() -> str | None:
-        processes = api.http.get("/processes").json()["processes"]
-        versions = {process["model_version"] for process in processes}
-        return versions.pop() if len(versions) == 1 else None
-
-    return wait_for(one, why="the processes serve different versions")
+    return wait_for(api.version_everywhere, why="the processes serve different versions")
 
 
 def _open(page: Page, api: Api, version: str = "") -> None:

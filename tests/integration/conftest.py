@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import Api, RedisServer, Stack
+from tests.support.processes import Api, RedisServer, Stack, wait_for
 
 
 @pytest.fixture
@@ -34,5 +34,5 @@ def api(running: Stack) -> Api:
     assert job["status"] == "succeeded", job
     result = job["result"]
     assert isinstance(result, dict)
-    api.wait_for_version(result["model_version"])
+    wait_for(lambda: api.version_everywhere() == result["model_version"])
     return api

@@ -13,7 +13,6 @@ from tests.support import kinds
 from tests.support.kinds import DIABETES, PENGUINS, PENGUINS_SEX
 from tests.support.processes import Api, Stack, wait_for
 
-_PROCESSES = 2
 _OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 
 
@@ -26,18 +25,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def api(stack: Stack) -> Api:
-    return stack.start_api(processes=_PROCESSES)
+    return stack.start_api(processes=2)
 
 
 def _serve(stack: Stack, api: Api, version: str) -> None:
-    """Wait until every process serves the version."""
     stack.redis.client.set(VERSION, version)
-
-    def all_do() -> bool:
-        processes = api.http.get("/processes").json()["processes"]
-        return [each["model_version"] for each in processes] == [version] * _PROCESSES
-
-    wait_for(all_do, why="the processes serve different versions")
+    wait_for(
+        lambda: api.version_everywhere() == version, why="the processes serve different versions"
+    )
 
 
 def _ask(api: Api, schema: Schema, rows: int) -> None:

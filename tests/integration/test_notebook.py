@@ -79,7 +79,7 @@ def test_it_runs_for_any_kind(
     try:
         stack.start_worker()
         api = stack.start_api()
-        wait_for(lambda: api.version() is not None, seconds=RUN_SECONDS)
+        wait_for(api.version, seconds=RUN_SECONDS)
         _set(monkeypatch, tmp_path, stack, api)
         said = _texts(_run(ROOT))
     finally:

@@ -75,7 +75,7 @@ def test_spans_are_sent_before_a_process_ends(stack: Stack, collected: Collector
     assert collected.spans == []
     worker.stop()
     assert {"train", *Stage} == {span.name for span in collected.spans}
-    wait_for(lambda: api.version() is not None)
+    wait_for(api.version)
     with http_client(api.url) as http:
         http.post("/predict", json=[{"Sex": "male"}], headers={"traceparent": "nonsense"})
         http.post("/predict", content=b"[", headers={"traceparent": TRACEPARENT})
@@ -111,7 +111,7 @@ def test_a_process_without_opentelemetry_says_what_to_install(
     )
     stack.environment["PYTHONPATH"] = f"{stack.folder}:{ROOT}"
     api = stack.start_api()
-    wait_for(lambda: api.version() is not None)
+    wait_for(api.version)
     (said,) = [line for line in api.log().splitlines() if "requirements/otel.txt" in line]
     assert "WARNING" in said and "LIFEBOAT_EXTRAS=otel" in said
     assert collected.spans == []

@@ -37,7 +37,7 @@ def test_the_first_start_trains_a_model_by_itself_and_answers_as_the_original_se
     end = api.wait_for_end(job["job_id"])
     result = end["result"]
     assert isinstance(result, dict), end
-    api.wait_for_version(result["model_version"])
+    wait_for(lambda: api.version_everywhere() == result["model_version"])
     answer = api.http.post("/predict", json=ORIGINAL_REQUEST)
     assert answer.json()["predictions"] == [0, 1]
     assert end["requested_by"] == "first start" and end["worker"] and not end["forced"]

@@ -73,6 +73,18 @@ class Client:
             why=lambda: f"{version} is not served, {self.version()} is",
         )
 
+    def version_everywhere(self) -> str | None:
+        """The version that every process serves; None while they differ, or have no model.
+
+        After a swap, the next connection may be to a process that has not followed yet.
+        """
+        answer = self.http.get("/processes")
+        assert answer.status_code == 200, answer.text
+        versions: set[str | None] = {
+            process["model_version"] for process in answer.json()["processes"]
+        }
+        return versions.pop() if len(versions) == 1 else None
+
     def run_pipeline(self, *, force: bool = False) -> str:
         answer = self.http.put("/run-pipeline", params={"force": str(force).lower()})
         assert answer.status_code == 202, answer.text
