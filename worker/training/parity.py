@@ -1,6 +1,6 @@
 """The proof that an exported model answers as the fitted model does."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,11 @@ from worker.training.comparison import TOLERANCE, Comparison, Labels, Numbers, R
 from worker.training.converters.advice import suspects
 
 _MAX_THRESHOLD_ROWS = 50_000
-_MAX_VARIED_ROWS = 1_000_000
-"""Rows of a large table are taken at even distances for the blocks in which a field is changed."""
-_BLOCK_ROWS = 50_000
+_MAX_VARIED_VALUES = 7_000_000
+"""Rows of a large or wide table are taken at even distances for the blocks in which a field is
+changed, so that these blocks have about so many values: of seven fields, a million rows."""
+_BLOCK_VALUES = 350_000
+"""Values that are compared at once: of seven fields, 50,000 rows."""
 _UNSEEN_CATEGORY = "?"
 
 
@@ -108,14 +110,38 @@ def _blocks(
     Also yields for each row whether a client may send it. A million rows at once take 3 GB, and
     hold the interpreter for so long that the run's heartbeat stops.
     """
+    rows = max(1, _BLOCK_VALUES // len(known))
     beside = _beside_thresholds(features, known, thresholds)
     whole = len(features) + sum(len(block) for block, _ in beside)
-    for start in range(0, len(features), _BLOCK_ROWS):
-        block = features.iloc[start : start + _BLOCK_ROWS]
-        for varied in _varied(block, known, len(features)):
-            yield start / whole, varied, np.ones(len(varied), np.bool_)
-    for block, sound in beside:
-        yield len(features) / whole, block, sound
+    for start in range(0, len(features), rows):
+        block = features.iloc[start : start + rows]
+        varied = _varied(block, known, len(features))
+        for joined, sound in _joined(((part, _all_sound(part)) for part in varied), rows):
+            yield start / whole, joined, sound
+    for joined, sound in _joined(beside, rows):
+        yield len(features) / whole, joined, sound
+
+
+def _joined(
+    parts: Iterable[tuple[pd.DataFrame, Rows]], rows: int
+) -> Iterator[tuple[pd.DataFrame, Rows]]:
+    """Yield the parts in blocks of about so many rows: each block takes a time of its own."""
+    waiting: list[tuple[pd.DataFrame, Rows]] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(len(block) for block, _ in waiting) >= rows:
+            yield _one(waiting)
+            waiting = []
+    if waiting:
+        yield _one(waiting)
+
+
+def _one(parts: Sequence[tuple[pd.DataFrame, Rows]]) -> tuple[pd.DataFrame, Rows]:
+    return pd.concat([block for block, _ in parts]), np.concatenate([sound for _, sound in parts])
+
+
+def _all_sound(block: pd.DataFrame) -> Rows:
+    return np.ones(len(block), np.bool_)
 
 
 def _varied(block: pd.DataFrame, known: Sequence[Feature], rows: int) -> Iterator[pd.DataFrame]:
@@ -126,9 +152,9 @@ def _varied(block: pd.DataFrame, known: Sequence[Feature], rows: int) -> Iterato
     for feature in known:
         if feature.kind == "category":
             changes += [{feature.name: value} for value in (*feature.categories, _unseen(feature))]
-    step = max(1, -(-rows * len(changes) // _MAX_VARIED_ROWS))
+    step = max(1, -(-rows * len(known) * len(changes) // _MAX_VARIED_VALUES))
+    some = block.iloc[::step]
     for changed in changes:
-        some = block.iloc[::step]
         yield some.assign(
             **{name: np.full(len(some), *_filled(value)) for name, value in changed.items()}
         )

@@ -154,6 +154,25 @@ def test_a_large_model_is_sampled_over_all_its_thresholds(
     assert always < parity.rows <= always + 500 < everything
 
 
+def test_of_a_wide_table_fewer_rows_are_varied_and_no_field_or_category_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    features = training_table().features.dropna()
+    monkeypatch.setattr(proof_of, "_MAX_VARIED_VALUES", 20 * 13 * len(FEATURES))
+    monkeypatch.setattr(proof_of, "_MAX_THRESHOLD_ROWS", 500)
+    monkeypatch.setattr(proof_of, "OnnxModel", Spy)
+    monkeypatch.setattr(Spy, "asked", [])
+    prove_parity(fitted_pipeline(), exported_pipeline(), SCHEMA, features)
+    varied = pd.concat(Spy.asked, ignore_index=True)[len(features) :]
+    for feature in FEATURES:
+        found = varied[feature.name]
+        if feature.kind == "category":
+            assert {*feature.strings} < {*found.unique()}
+        elif not feature.required:
+            assert found.isna().any()
+    assert len(varied) < 2 * len(features)
+
+
 # --- the proof, of a false copy ------------------------------------------------------------------
 
 
@@ -266,7 +285,7 @@ def test_the_message_names_at_most_three_rows_of_many() -> None:
 
 def test_the_proof_of_a_large_table_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proof_of, "OnnxModel", RiggedOnnx(0.3, 0))
-    monkeypatch.setattr(proof_of, "_BLOCK_ROWS", 5)
+    monkeypatch.setattr(proof_of, "_BLOCK_VALUES", 5 * len(FEATURES))
     shares: list[float] = []
     prove_parity(
         Rigged(0.3, 0),
