@@ -3,7 +3,6 @@
 `begin` and `end` stand around a request, and need no ASGI application inside.
 """
 
-import functools
 import itertools
 import logging
 import re
@@ -13,9 +12,7 @@ import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 
-from prometheus_client import Counter, Histogram
-
-from api.telemetry.metrics import REQUEST_SECONDS, REQUESTS
+from api.telemetry.metrics import ANSWERED
 from shared.jobs.job import JOB_ID_PATTERN, REQUESTER_PATTERN
 from shared.runtime import log_context, tracing
 
@@ -53,7 +50,7 @@ class Exchange:
 
     __slots__ = ("_started", "error", "job_id", "method", "request_id", "route", "span", "status")
 
-    def __init__(self, method: str, request_id: bytes) -> None:
+    def __init__(self, method: str, request_id: bytes, started: float | None = None) -> None:
         self.method = method
         self.request_id = request_id
         self.route: str | None = None
@@ -64,7 +61,7 @@ class Exchange:
         self.job_id = ""
         """The job that the path names, as the client wrote it."""
         self.span: _OpenSpan | None = None
-        self._started = time.perf_counter()
+        self._started = started or time.perf_counter()
 
 
 def begin(method: str, headers: Iterable[tuple[bytes, bytes]], client: Client = None) -> Exchange:
@@ -72,12 +69,7 @@ def begin(method: str, headers: Iterable[tuple[bytes, bytes]], client: Client = 
 
     What is logged of a call that changes something also says who made the call.
     """
-    for name, value in headers:
-        if name == _ID_HEADER and _SOUND_ID.fullmatch(value):
-            request_id = value
-            break
-    else:
-        request_id = _NEW_ID % next(_numbers)
+    request_id = given_id(headers) or new_id()
     log_context.request_id.set(request_id.decode())
     # Always: a request that was sent before the last answer inherits the context of that answer.
     log_context.caller.set(_caller(headers, client) if method in CHANGES else None)
@@ -85,6 +77,19 @@ def begin(method: str, headers: Iterable[tuple[bytes, bytes]], client: Client = 
     if tracing.is_on():
         exchange.span = _OpenSpan(method, headers)
     return exchange
+
+
+def given_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """Return the id that a client gives its request; None without a sound one."""
+    for name, value in headers:
+        if name == _ID_HEADER and _SOUND_ID.fullmatch(value):
+            return value
+    return None
+
+
+def new_id() -> bytes:
+    """Return an id for a request that brought none."""
+    return _NEW_ID % next(_numbers)
 
 
 def note_key(key: str) -> None:
@@ -110,9 +115,8 @@ def end(exchange: Exchange) -> None:
     _log(exchange)
     if exchange.span is not None:
         exchange.span.end(exchange)
-    requests, seconds = _series(exchange.method, exchange.route or "none", exchange.status)
-    requests.inc()
-    seconds.observe(time.perf_counter() - exchange._started)
+    series = ANSWERED.series(exchange.method, exchange.route or "none", exchange.status)
+    series.note(time.perf_counter() - exchange._started)
 
 
 def _log(exchange: Exchange) -> None:
@@ -174,9 +178,3 @@ class _OpenSpan:
             self._span.set_attribute("http.response.status_code", exchange.status)
             self._span.set_attribute("lifeboat.request_id", exchange.request_id.decode())
         self._opened.__exit__(*sys.exc_info())
-
-
-@functools.cache
-def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-    """Look up the series of a request once: that costs more than counting in them."""
-    return REQUESTS.labels(method, route, status), REQUEST_SECONDS.labels(route)

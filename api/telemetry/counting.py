@@ -1,7 +1,6 @@
 """Counting in bulk, because counting one by one would cost as much as predicting does."""
 
 import os
-import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -122,11 +121,6 @@ class PredictionCounts:
         shared = process_files.folder()
         if shared is not None:
             self.values.save(shared, os.getpid())
-
-    def keep_flushing(self, stop: threading.Event) -> None:
-        """Flush until `stop` is set: a duty, because any process may be asked for the metrics."""
-        while not stop.wait(limits.COUNT_SECONDS):
-            self.save()
 
 
 def _first(answer: Answer) -> NDArray[Any]:

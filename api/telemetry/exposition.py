@@ -45,7 +45,7 @@ def exposition(
     `revision` is that of the code, and `served_version` what this process serves. `jobs` is None
     while Redis does not answer. `free_bytes` is the room for model versions, None if nobody knows.
     """
-    metrics.PREDICTED.save()
+    metrics.save()
     read = CollectorRegistry()
     shared = process_files.folder()
     pids, versions = {os.getpid()}, dict[int, str]()

@@ -4,11 +4,14 @@ Each process keeps its numbers in files (`PROMETHEUS_MULTIPROC_DIR`, set by `api
 process that answers `/metrics` adds them up (`exposition`).
 """
 
+import threading
 from enum import StrEnum
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from api import limits
 from api.telemetry.counting import BulkHistogram, PredictionCounts
+from api.telemetry.request_counts import RequestCounts
 
 REQUESTS = Counter("lifeboat_http_requests", "Requests answered.", ["method", "route", "status"])
 REQUEST_SECONDS = Histogram(
@@ -17,6 +20,7 @@ REQUEST_SECONDS = Histogram(
     ["route"],
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
+ANSWERED = RequestCounts(REQUESTS, REQUEST_SECONDS)
 
 
 class Cap(StrEnum):
@@ -70,3 +74,15 @@ REDIS_UP = Gauge(
 # From the start, so that a rate counts what is shed first. Labels are there once a version loads.
 for cap in Cap:
     SHED.labels(cap)
+
+
+def save() -> None:
+    """Count what was noted, and write what other processes of this host are to read."""
+    ANSWERED.flush()
+    PREDICTED.save()
+
+
+def keep_saving(stop: threading.Event) -> None:
+    """Save until `stop` is set: a duty, because any process may be asked for the metrics."""
+    while not stop.wait(limits.COUNT_SECONDS):
+        save()

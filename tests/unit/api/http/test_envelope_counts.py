@@ -5,6 +5,7 @@ from prometheus_client import REGISTRY
 
 from api.http.fast_path import FastPath
 from api.http.intake import Intake
+from api.telemetry.metrics import ANSWERED
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +26,13 @@ def client() -> TestClient:
 
 def requests(route: str, status: int) -> float:
     labels = {"method": "GET", "route": route, "status": str(status)}
+    ANSWERED.flush()
     return REGISTRY.get_sample_value("lifeboat_http_requests_total", labels) or 0
 
 
 def timed(route: str) -> float:
     name = "lifeboat_http_request_duration_seconds_count"
+    ANSWERED.flush()
     return REGISTRY.get_sample_value(name, {"route": route}) or 0
 
 

@@ -13,6 +13,7 @@ from starlette.routing import Mount
 from api.http.fast_path import FastPath
 from api.http.intake import Intake
 from api.http.key import ApiKeyRequired, KeyCheck
+from api.telemetry.metrics import ANSWERED
 
 
 class Known(Exception):
@@ -57,6 +58,7 @@ def client() -> TestClient:
 
 def counted(route: str, status: int) -> float:
     labels = {"method": "POST", "route": route, "status": str(status)}
+    ANSWERED.flush()
     return REGISTRY.get_sample_value("lifeboat_http_requests_total", labels) or 0
 
 

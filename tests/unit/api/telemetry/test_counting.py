@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from api import limits
 from api.app import create_app
+from api.telemetry import metrics
 from api.telemetry.counting import BulkHistogram, PredictionCounts
 from api.telemetry.metrics import PREDICTED
 from shared.schema.schema import Kind, Schema
@@ -96,7 +97,7 @@ def test_the_duty_flushes_by_itself_and_ends(
 
     monkeypatch.setattr(PREDICTED, "flush", noted_flush)
     note(0.25)
-    thread = threading.Thread(target=PREDICTED.keep_flushing, args=(stop,))
+    thread = threading.Thread(target=metrics.keep_saving, args=(stop,))
     thread.start()
     assert flushed.wait(30)
     stop.set()
