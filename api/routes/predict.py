@@ -18,6 +18,8 @@ from api.serving.served_model import ServedModel, served_model
 from shared.errors import LifeboatError, TooManyRows
 from shared.schema.decoder import REFUSED
 
+PATH = "/predict"
+
 router = APIRouter(tags=["predict"])
 
 _BODY = {
@@ -28,7 +30,7 @@ _BODY = {
 
 
 @router.post(
-    "/predict",
+    PATH,
     response_model=Predictions,
     responses=PREDICTED | BODY | INVALID | NO_MODEL,
     openapi_extra={"requestBody": _BODY},
@@ -44,31 +46,39 @@ async def post_predict(request: Request) -> Response:
     state: State = request.scope["state"]
     # Once: what this version's schema has decoded must be predicted by this version.
     served = served_model(state["holder"])
-    asked = _asked(body, state["settings"].max_rows, served)
-    # What a body costs is not its bytes: a record can have two of them, or a thousand.
-    if asked is not None and len(asked) * len(served.readers) <= limits.INLINE_VALUES:
-        predicted = await state["batcher"].predict(asked, served)
-        answer = predicted.json()
-    else:
-        # Explaining takes longer than a prediction, too, even for a small body.
-        limiter = state["predict_limiter"]
-        max_rows = state["settings"].max_rows
-        outcome = await to_thread.run_sync(_predict, body, asked, max_rows, served, limiter=limiter)
-        if isinstance(outcome, LifeboatError):
-            return refusal(request, outcome)
-        if isinstance(outcome, list):
-            refuse_encoded(request)
-            version = {"X-Model-Version": served.version}
-            return JSONResponse({"detail": outcome}, 422, version)
-        predicted, answer = outcome
+    max_rows = state["settings"].max_rows
+    records = asked(body, max_rows, served)
+    if records is not None and is_short(records, served):
+        return answered(await state["batcher"].records(records, served))
+    # Explaining takes longer than a prediction, too, even for a small body.
+    limiter = state["predict_limiter"]
+    outcome = await to_thread.run_sync(_predict, body, records, max_rows, served, limiter=limiter)
+    if isinstance(outcome, LifeboatError):
+        return refusal(request, outcome)
+    if isinstance(outcome, list):
+        refuse_encoded(request)
+        return JSONResponse({"detail": outcome}, 422, {"X-Model-Version": served.version})
+    return outcome
+
+
+def answered(predicted: Predicted) -> BytesResponse:
+    """Return the answer to records."""
     return BytesResponse(
-        answer,
+        predicted.json(),
         (b"content-type", b"application/json"),
         (b"x-model-version", predicted.version.encode()),
     )
 
 
-def _asked(body: bytes, max_rows: int, served: ServedModel) -> list[msgspec.Struct] | None:
+def is_short(records: list[msgspec.Struct], served: ServedModel) -> bool:
+    """Return whether the event loop may predict for the records.
+
+    What a body costs is not its bytes: a record can have two of them, or a thousand.
+    """
+    return len(records) * len(served.readers) <= limits.INLINE_VALUES
+
+
+def asked(body: bytes, max_rows: int, served: ServedModel) -> list[msgspec.Struct] | None:
     """Return the records of a body that is short enough for the event loop; None unless sound."""
     if len(body) > limits.INLINE_BYTES:
         return None
@@ -79,19 +89,18 @@ def _asked(body: bytes, max_rows: int, served: ServedModel) -> list[msgspec.Stru
 
 
 def _predict(
-    body: bytes, asked: list[msgspec.Struct] | None, max_rows: int, served: ServedModel
-) -> tuple[Predicted, bytes] | Errors | LifeboatError:
+    body: bytes, found: list[msgspec.Struct] | None, max_rows: int, served: ServedModel
+) -> BytesResponse | Errors | LifeboatError:
     """Predict in a thread, for the records if they are decoded already.
 
     What a client can be answered is returned, never raised.
     """
     try:
-        if asked is None:
+        if found is None:
             try:
-                asked = records(body, max_rows, served.decoder)
+                found = records(body, max_rows, served.decoder)
             except REFUSED:
                 return served.refusals.explain(body, max_rows)
-        predicted = predict(served.to_columns(asked), served)
-        return predicted, predicted.json()
+        return answered(predict(served.to_columns(found), served))
     except LifeboatError as error:
         return error.with_traceback(None)

@@ -13,64 +13,37 @@ from shared.schema.schema import Kind
 from shared.versions.onnx_model import Answer
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: a batch makes one for each request, and that would take twice as long.
+@dataclass(slots=True)
 class Predicted:
     """The answers of one model to the records of one request, in the same order."""
 
     served: ServedModel
-    answer: Answer
+    label: Any = None
+    """The labels of a classification: an int64 array if they are 0 and 1, or a list."""
+    probabilities: Any = None
+    """Those of the positive label (float32, (rows,)), or of each class ((rows, k))."""
+    prediction: Any = None
+    """The numbers of a regression: float32 of shape (rows,)."""
 
     @property
     def version(self) -> str:
         return self.served.version
 
-    @property
-    def labels(self) -> Any:
-        """Return the labels of a classification: an int64 array if they are 0 and 1, or a list."""
-        assert self.answer.codes is not None
-        schema = self.served.schema
-        if schema.is_plain_binary:
-            return self.answer.codes
-        classes = schema.classes
-        return [classes[code] for code in self.answer.codes.tolist()]
-
-    @property
-    def probabilities(self) -> Any:
-        """Return those of the positive label (float32, (rows,)), or of each class ((rows, k))."""
-        assert self.answer.probabilities is not None
-        schema = self.served.schema
-        if schema.kind is Kind.BINARY:
-            return np.ascontiguousarray(self.answer.probabilities[:, schema.positive_index])
-        return self.answer.probabilities
-
-    @property
-    def label(self) -> Any:
-        """Return the labels, under the name of their tensor."""
-        return self.labels
-
-    @property
-    def prediction(self) -> Any:
-        """Return the numbers of a regression: float32 of shape (rows,)."""
-        return self.answer.values
-
     def part(self, start: int, end: int) -> "Predicted":
         """Return the answers to some of the rows."""
-        codes, chances = self.answer.codes, self.answer.probabilities
-        if codes is None or chances is None:
-            assert self.answer.values is not None
-            return Predicted(self.served, Answer(values=self.answer.values[start:end]))
-        return Predicted(self.served, Answer(codes[start:end], chances[start:end]))
+        if self.prediction is not None:
+            return Predicted(self.served, prediction=self.prediction[start:end])
+        return Predicted(self.served, self.label[start:end], self.probabilities[start:end])
 
     def json(self) -> bytes:
         """Return the body of the answer."""
-        schema = self.served.schema
-        if schema.kind is Kind.REGRESSION:
-            answer: dict[str, Any] = {"predictions": self.answer.values}
-        else:
-            answer = {"predictions": self.labels, "probabilities": self.probabilities}
-            if not schema.is_plain_binary:
-                answer["classes"] = schema.classes
-        answer["model_version"] = self.version
+        answer = (
+            {"predictions": self.label, "probabilities": self.probabilities}
+            if self.prediction is None
+            else {"predictions": self.prediction}
+        )
+        answer.update(self.served.answered_always)
         return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
@@ -78,4 +51,17 @@ def predict(columns: Columns, served: ServedModel) -> Predicted:
     """Predict for checked columns. Does no I/O."""
     answer = served.model.predict(columns)
     metrics.PREDICTED.note(served.tally, answer)
-    return Predicted(served, answer)
+    return _predicted(answer, served)
+
+
+def _predicted(answer: Answer, served: ServedModel) -> Predicted:
+    schema = served.schema
+    if answer.codes is None or answer.probabilities is None:
+        return Predicted(served, prediction=answer.values)
+    label: Any = answer.codes
+    if not schema.is_plain_binary:
+        label = [schema.classes[code] for code in answer.codes.tolist()]
+    given = answer.probabilities
+    if schema.kind is Kind.BINARY:
+        given = np.ascontiguousarray(given[:, schema.positive_index])
+    return Predicted(served, label, given)

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from api.serving.refusals import Refusals
-from api.serving.tensors import Reader
+from api.serving.tensors.reader import Reader
+from api.serving.tensors.small import SmallRequests
 from api.telemetry import metrics
 from api.telemetry.counting import Tally
 from shared.errors import NoModelYet, VersionNotServable
 from shared.schema.columns import Columns, Records, columns_of
 from shared.schema.decoder import Decoder
-from shared.schema.schema import Schema
+from shared.schema.schema import Kind, Schema
 from shared.versions.onnx_model import OnnxModel
 
 
@@ -27,10 +29,13 @@ class ServedModel:
     refusals: Refusals
     readers: Mapping[str, Reader]
     """The readers of tensors, by the name of their feature."""
+    small_requests: SmallRequests
     openapi: bytes
     """The document of `/openapi.json`."""
     tally: Tally
     """Where its answers are counted."""
+    answered_always: Mapping[str, Any]
+    """What stands in every answer to records, behind the predictions."""
 
 
 Describe = Callable[[Schema], bytes]
@@ -53,6 +58,7 @@ def compiled(
     """
     try:
         decoder = Decoder(schema.features)
+        readers = {feature.name: Reader(feature) for feature in schema.features}
         return ServedModel(
             version,
             model,
@@ -60,9 +66,11 @@ def compiled(
             decoder,
             columns_of(schema.features),
             Refusals(schema, decoder),
-            {feature.name: Reader(feature) for feature in schema.features},
+            readers,
+            SmallRequests(readers),
             describe(schema),
             metrics.PREDICTED.tally(schema, quantiles),
+            {**_classes(schema), "model_version": version},
         )
     # Whatever msgspec, Pydantic and FastAPI say: the thread that loads versions must go on.
     except Exception as error:
@@ -70,6 +78,11 @@ def compiled(
             f"model version {version}: no requests can be read by its schema: "
             f"{type(error).__name__}: {error}"
         ) from error
+
+
+def _classes(schema: Schema) -> dict[str, Any]:
+    is_listed = schema.kind is not Kind.REGRESSION and not schema.is_plain_binary
+    return {"classes": schema.classes} if is_listed else {}
 
 
 class ServedModelHolder:

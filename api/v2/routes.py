@@ -1,6 +1,5 @@
 """The routes of the Open Inference Protocol v2 (REST), for clients that already speak it."""
 
-import math
 from collections.abc import Callable
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from api import limits
 from api.dependencies import HolderDep, State
 from api.http.errors import refusal
-from api.http.responses import BytesResponse, refuse_encoded
+from api.http.responses import refuse_encoded
 from api.schemas.documented import BAD_TENSORS, BODY_V2, BUSY_V2, NO_MODEL_V2, NOT_SERVED, PREDICTED
 from api.schemas.open_inference import (
     InferenceServer,
@@ -22,20 +21,11 @@ from api.schemas.open_inference import (
     TensorMetadata,
 )
 from api.schemas.parameters import VersionName
-from api.serving.predictor import predict
 from api.serving.served_model import ServedModel, served_model
-from api.v2.messages import (
-    HEADER_LENGTH,
-    MODEL_NAME,
-    Question,
-    inputs,
-    opened,
-    outputs,
-    read,
-    written,
-)
+from api.v2.inference import answered, asked, inferred
+from api.v2.messages import HEADER_LENGTH, MODEL_NAME, inputs, outputs
+from api.v2.question import Question
 from shared.errors import BadTensors, LifeboatError, ModelNotFound
-from shared.versions.onnx_model import OUTPUT_NAMES
 
 _BODY = {
     "required": True,
@@ -127,50 +117,18 @@ async def post_infer_by_name(request: Request) -> Response:
 async def _inferred(request: Request, served: ServedModel) -> Response:
     body: bytes = request.scope["body"]
     state: State = request.scope["state"]
-    asked = (body, request.headers.get(HEADER_LENGTH), state["settings"].max_rows, served)
-    outcome = None
+    given = (body, request.headers.get(HEADER_LENGTH), state["settings"].max_rows, served)
+    outcome: Question | Response | LifeboatError | None = None
     if len(body) <= limits.INLINE_BYTES:
-        outcome = _infer(*asked, most_values=limits.INLINE_VALUES)
+        outcome = asked(*given, most_values=limits.INLINE_VALUES)
+    if isinstance(outcome, Question):
+        predicted = await state["batcher"].tensors(outcome.values, outcome.rows, served)
+        return answered(predicted, outcome)
     if outcome is None:
-        outcome = await to_thread.run_sync(_infer, *asked, limiter=state["predict_limiter"])
-        assert outcome is not None
+        outcome = await to_thread.run_sync(inferred, *given, limiter=state["predict_limiter"])
     if isinstance(outcome, BadTensors):
         refuse_encoded(request)
     return refusal(request, outcome) if isinstance(outcome, LifeboatError) else outcome
-
-
-def _infer(
-    body: bytes,
-    header_length: str | None,
-    max_rows: int,
-    served: ServedModel,
-    most_values: float = math.inf,
-) -> Response | LifeboatError | None:
-    """Predict, unless there are more values than `most_values`: then None.
-
-    What is wrong with the request is returned, never raised: this runs in a thread.
-    """
-    try:
-        message = opened(body, header_length, max_rows, served.readers)
-        if message.rows * len(served.readers) > most_values:
-            return None
-        known = OUTPUT_NAMES[served.schema.kind]
-        return _answered(read(message, max_rows, served.readers, known), served)
-    except LifeboatError as error:
-        return error.with_traceback(None)
-
-
-def _answered(question: Question, served: ServedModel) -> Response:
-    answer, json_length = written(predict(question.columns, served), question)
-    version = (b"x-model-version", served.version.encode())
-    if json_length is None:
-        return BytesResponse(answer, (b"content-type", b"application/json"), version)
-    return BytesResponse(
-        answer,
-        (b"content-type", b"application/octet-stream"),
-        (HEADER_LENGTH.encode(), b"%d" % json_length),
-        version,
-    )
 
 
 _add_model_routes("/v2/models/{name}", _named)

@@ -5,6 +5,7 @@ of the Open Inference Protocol, the training table and the proof of parity.
 """
 
 import math
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -97,6 +98,21 @@ class Feature(BaseModel):
         """Return for each value whether a column may contain it: sound, or missing if optional."""
         sound = self.sound(values)
         return sound if self.required else sound | self.is_missing(values)
+
+    def number_check(self) -> Callable[[float], bool]:
+        """Return the function that says whether a column of numbers may contain a number.
+
+        It says what `allowed` says, which takes ten times as long for one.
+        """
+        lowest, highest = self.bounds
+        whole, required = self.whole, self.required
+
+        def is_allowed(value: float) -> bool:
+            if lowest <= value <= highest:
+                return not whole or value.is_integer()
+            return not required and math.isnan(value)
+
+        return is_allowed
 
     @property
     def bounds(self) -> tuple[float, float]:

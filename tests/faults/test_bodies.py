@@ -16,7 +16,7 @@ import pytest
 
 from api import limits
 from api.serving.bodies import records
-from api.v2.messages import opened, read
+from api.v2.question import opened, read
 from shared.errors import LifeboatError
 from shared.schema.decoder import REFUSED
 from tests.faults.conftest import Figure

@@ -15,7 +15,10 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from api.limits import MAX_ERRORS
-from api.v2.messages import example, opened, read
+from api.serving.tensors.reader import columns_of
+from api.serving.tensors.small import SmallRequests
+from api.v2.messages import example
+from api.v2.question import Question, opened, read, small
 from shared.errors import BadTensors, TooManyRows
 from shared.schema.decoder import REFUSED
 from tests.support.titanic import (
@@ -33,6 +36,7 @@ EXAMPLE = example(SCHEMA)
 _OUTPUTS = ("label", "probabilities")
 _PASSENGERS = TypeAdapter(list[Passenger])
 _PREDICT, _TENSORS, _BINARY = 0, 1, 2
+_SMALL = SmallRequests(READERS)
 _MANY = 1_000_000
 """Rows; more than the fuzzer writes."""
 _SEX = b"".join(len(sex).to_bytes(4, "little") + sex for sex in (b"male", b"female"))
@@ -115,18 +119,35 @@ def check_records(body: bytes) -> None:
 def check_tensors(body: bytes, header_length: str | None) -> None:
     """Columns that are taken hold what a list of records could have said."""
     try:
-        columns = read(
-            opened(body, header_length, _MANY, READERS), _MANY, READERS, _OUTPUTS
-        ).columns
+        question = read(opened(body, header_length, _MANY, READERS), _MANY, READERS, _OUTPUTS)
     except (BadTensors, TooManyRows) as error:
         str(error).encode()
+        question = None
+    _check_at_once(body, header_length, question)
+    if question is None:
         return
+    columns = columns_of([question.values], READERS)
     assert list(columns) and {*columns} == {feature.name for feature in FEATURES}
     records = [
         _present(dict(zip(columns, row, strict=True)))
         for row in zip(*(column[:, 0].tolist() for column in columns.values()), strict=True)
     ]
     assert [{**passenger} for passenger in _PASSENGERS.validate_python(records)] == records
+
+
+def _check_at_once(body: bytes, header_length: str | None, question: Question | None) -> None:
+    """What is read in one call is what is read tensor by tensor."""
+    try:
+        at_once = small(body, header_length, _MANY, _SMALL, READERS, _OUTPUTS)
+    except BadTensors:
+        at_once = None
+        assert question is None
+    if at_once is not None:
+        assert question is not None, "what is refused tensor by tensor is read in one call"
+        assert at_once.outputs == question.outputs and at_once.id == question.id
+        one, other = (columns_of([each.values], READERS) for each in (at_once, question))
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name])
 
 
 def _present(record: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from api.app import create_app
 from api.openapi import OpenApi
 from api.serving.refusals import Refusals
 from api.serving.served_model import Describe, ServedModel, compiled
-from api.serving.tensors import Reader
+from api.serving.tensors.reader import Reader
 from shared.schema.columns import columns_of
 from shared.schema.decoder import Decoder
 from shared.schema.features import Feature

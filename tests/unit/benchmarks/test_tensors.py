@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 
 from api.serving.predictor import Predicted
-from api.v2.messages import Question, opened, read, written
+from api.serving.tensors.reader import columns_of
+from api.v2.messages import written
+from api.v2.question import Question, opened, read
 from benchmarks import tensors
-from shared.versions.onnx_model import Answer, OnnxModel
+from shared.versions.onnx_model import OnnxModel
 from tests.support.titanic import READERS, SCHEMA, served_model
 from tests.support.versions import exported_pipeline
 
@@ -22,7 +24,7 @@ def _read(body: bytes, headers: dict[str, str]) -> Question:
 @pytest.mark.parametrize("binary", [False, True])
 def test_a_table_is_read_as_it_was_written(binary: bool) -> None:
     body, headers = tensors.encode(TABLE, binary=binary)
-    columns = _read(body, headers).columns
+    columns = columns_of([_read(body, headers).values], READERS)
     assert columns["Sex"].ravel().tolist() == ["male", "female"]
     assert columns["Age"].ravel().tolist() == [22.0, 0.5]
 
@@ -32,8 +34,7 @@ def test_an_output_is_read_as_the_server_wrote_it(binary: bool) -> None:
     body, headers = tensors.encode(TABLE, binary=binary)
     question = _read(body, headers)
     served = served_model("v", OnnxModel(exported_pipeline(), SCHEMA))
-    chances = np.array([[0.75, 0.25], [0.25, 0.75]], np.float32)
-    predicted = Predicted(served, Answer(np.array([0, 1]), chances))
+    predicted = Predicted(served, np.array([0, 1]), np.array([0.25, 0.75], np.float32))
     answer, json_length = written(predicted, question)
     length = {} if json_length is None else {tensors.HEADER_LENGTH: str(json_length)}
     assert (json_length is not None) == binary

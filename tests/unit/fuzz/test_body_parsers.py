@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 
+from api.v2.question import small
 from tests.fuzz import body_parsers
 from tests.fuzz.body_parsers import SEEDS, check
 from tests.support.processes import ROOT
@@ -120,8 +120,22 @@ def test_a_tensor_that_holds_what_no_record_may_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Question:
-        columns = {f.name: np.array([["male" if f.name == "Sex" else 9e9]]) for f in FEATURES}
+        values = {f.name: ["male" if f.name == "Sex" else 9e9] for f in FEATURES}
 
     monkeypatch.setattr(body_parsers, "read", lambda *_: Question)
+    monkeypatch.setattr(body_parsers, "small", lambda *_: None)
     with pytest.raises(ValueError, match="less than or equal"):
+        check(SEEDS[2])
+
+
+def test_a_request_that_is_read_otherwise_at_once_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = small
+
+    def lax(body: bytes, *others: Any) -> Any:
+        return read(body.replace(b'"male"', b'"female"'), *others)
+
+    monkeypatch.setattr(body_parsers, "small", lax)
+    with pytest.raises(AssertionError):
         check(SEEDS[2])

@@ -81,7 +81,7 @@ def test_more_rows_are_predicted_in_a_thread_however_short_they_are(
     assert client.post(INFER, content=tensors(rows)).status_code == 200
     assert client.post(INFER, content=body, headers=headers).status_code == 200
     assert client.post(INFER, content=claimed).status_code == 400
-    assert in_threads == ["_predict", "_infer", "_infer", "_infer"]
+    assert in_threads == ["_predict", "inferred", "inferred", "inferred"]
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[]", b"1"])

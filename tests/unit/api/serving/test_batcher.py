@@ -44,7 +44,7 @@ def together(model: ServedModel, *requests: Sequence[Any]) -> list[Predicted]:
 
     async def ask() -> list[Predicted]:
         batcher = Batcher()
-        return list(await asyncio.gather(*(batcher.predict(each, model) for each in requests)))
+        return list(await asyncio.gather(*(batcher.records(each, model) for each in requests)))
 
     return asyncio.run(ask())
 
@@ -60,7 +60,7 @@ def test_each_request_gets_its_own_rows_in_its_own_order() -> None:
     requests = [passengers(rows, age) for rows, age in [(1, 1.0), (3, 70.0), (0, 0.0), (2, 12.0)]]
     for request, answer in zip(requests, together(model, *requests), strict=True):
         alone = predict(to_columns(request), model)
-        assert answer.labels.tolist() == alone.labels.tolist()
+        assert answer.label.tolist() == alone.label.tolist()
         assert answer.probabilities.tolist() == alone.probabilities.tolist()
         assert answer.json() == alone.json()
 
@@ -70,8 +70,8 @@ def test_what_arrives_later_is_predicted_later() -> None:
 
     async def ask() -> None:
         batcher, one = Batcher(), served(model)
-        await batcher.predict(passengers(1), one)
-        await batcher.predict(passengers(2), one)
+        await batcher.records(passengers(1), one)
+        await batcher.records(passengers(2), one)
 
     asyncio.run(ask())
     assert model.calls == [1, 2]
@@ -80,7 +80,7 @@ def test_what_arrives_later_is_predicted_later() -> None:
 def test_a_batch_does_not_grow_without_end_and_nobody_is_forgotten() -> None:
     model = CountingModel()
     answers = together(served(model), *[passengers(200)] * 10, passengers(7))
-    assert [len(answer.labels) for answer in answers] == [200] * 10 + [7]
+    assert [len(answer.label) for answer in answers] == [200] * 10 + [7]
     assert sum(model.calls) == 2007
     assert max(model.calls) <= 1199
 
@@ -93,33 +93,33 @@ def test_what_a_version_has_decoded_is_predicted_by_that_version() -> None:
 
     async def ask() -> list[Predicted]:
         batcher = Batcher()
-        return list(await asyncio.gather(*(batcher.predict(passengers(1), one) for one in order)))
+        return list(await asyncio.gather(*(batcher.records(passengers(1), one) for one in order)))
 
     answers = asyncio.run(ask())
     assert [answer.version for answer in answers] == [one.version for one in order]
-    assert [len(answer.labels) for answer in answers] == [1] * len(order)
+    assert [len(answer.label) for answer in answers] == [1] * len(order)
     assert [model.calls for model in calls] == [[2, 1], [1, 2]]
 
 
 def test_a_client_that_leaves_takes_nobody_elses_answer_along() -> None:
     async def ask() -> Predicted:
         batcher, one = Batcher(), served(CountingModel())
-        leaving = asyncio.ensure_future(batcher.predict(passengers(2), one))
-        staying = asyncio.ensure_future(batcher.predict(to_records(EXAMPLES), one))
+        leaving = asyncio.ensure_future(batcher.records(passengers(2), one))
+        staying = asyncio.ensure_future(batcher.records(to_records(EXAMPLES), one))
         await asyncio.sleep(0)
         leaving.cancel()
         return await staying
 
-    assert asyncio.run(ask()).labels.tolist() == [0, 1]
+    assert asyncio.run(ask()).label.tolist() == [0, 1]
 
 
 def test_a_failure_reaches_everybody_who_waits_and_the_next_batch_is_answered() -> None:
     async def ask() -> tuple[list[BaseException | Predicted], Predicted]:
         batcher, broken = Batcher(), served(BrokenModel())
-        waiting = [batcher.predict(passengers(1), broken) for _ in range(3)]
+        waiting = [batcher.records(passengers(1), broken) for _ in range(3)]
         failures = await asyncio.gather(*waiting, return_exceptions=True)
-        return failures, await batcher.predict(passengers(1), served(CountingModel()))
+        return failures, await batcher.records(passengers(1), served(CountingModel()))
 
     failures, answer = asyncio.run(asyncio.wait_for(ask(), 60))
     assert [type(failure) for failure in failures] == [RuntimeError] * 3
-    assert answer.labels.tolist() == [1]
+    assert answer.label.tolist() == [1]

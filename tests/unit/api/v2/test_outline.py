@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api import limits
-from api.serving.tensors import Reader
-from api.v2 import messages
-from api.v2.messages import opened, read
+from api.serving.tensors.reader import Reader, columns_of
+from api.serving.tensors.request import decode_request
+from api.v2 import question
+from api.v2.question import opened, read
 from shared.errors import BadTensors, LifeboatError
 from shared.schema.columns import Columns
 from shared.schema.features import Feature
@@ -27,13 +28,13 @@ def test_no_decoder_is_given_more_than_is_bounded(
     body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[int] = []
-    decode = messages._decode_request
+    decode = decode_request
 
     def noting(text: bytes) -> Any:
         given.append(len(text))
         return decode(text)
 
-    monkeypatch.setattr(messages, "_decode_request", noting)
+    monkeypatch.setattr(question, "decode_request", noting)
     from_json = Reader.from_json
 
     def noting_data(self: Reader, tensor: Any, data: bytes, max_rows: int) -> Any:
@@ -60,8 +61,8 @@ def test_the_largest_request_of_sound_rows_is_read_in_any_layout() -> None:
             OUTPUTS,
         )
         assert found.id == "7"
-        assert all((found.columns[name] == 1).all() for name in numbers)
-        assert (found.columns["Sex"] == "male").all()
+        assert all(found.values[name] == [1.0] * ROWS for name in numbers)
+        assert found.values["Sex"] == ["male"] * ROWS
 
 
 # --- an outline means what the whole means -------------------------------------------------------
@@ -76,7 +77,8 @@ READERS = {feature.name: Reader(feature) for feature in RECORD}
 
 def columns(body: bytes) -> Columns | None:
     try:
-        return read(opened(body, None, 10, READERS), 10, READERS, OUTPUTS).columns
+        found = read(opened(body, None, 10, READERS), 10, READERS, OUTPUTS)
+        return columns_of([found.values], READERS)
     except LifeboatError:
         return None
 
@@ -123,9 +125,8 @@ def test_data_is_found_under_its_name_alone_and_no_client_can_name_a_list(
 ) -> None:
     monkeypatch.setattr(limits, "INLINE_BYTES", 0)
     body = request(SEX).replace(b'"data"', b'"%s"' % name)
-    assert read(opened(body, None, 10, TITANIC), 10, TITANIC, OUTPUTS).columns["Sex"].tolist() == [
-        ["male"]
-    ]
+    found = read(opened(body, None, 10, TITANIC), 10, TITANIC, OUTPUTS)
+    assert found.values["Sex"] == ["male"]
     for guess in (b'"0"', b"0", b'":0"', b'"0000000000000000:0"'):
         with pytest.raises(BadTensors):
             read(opened(body.replace(b'["male"]', guess), None, 10, TITANIC), 10, TITANIC, OUTPUTS)

@@ -33,8 +33,11 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 from typing_extensions import TypedDict
 
 from api.serving.refusals import Refusals
-from api.serving.tensors import _NUMBERS, Reader
-from api.v2.messages import opened, read
+from api.serving.tensors.reader import Reader
+from api.serving.tensors.reader import columns_of as columns_of_tensors
+from api.serving.tensors.request import NUMBERS
+from api.serving.tensors.small import SmallRequests
+from api.v2.question import opened, read, small
 from shared.errors import BadTensors, BadTrainingData
 from shared.schema.columns import Columns, columns_of
 from shared.schema.decoder import REFUSED, Decoder, record_type
@@ -112,13 +115,19 @@ class Checks:
                 value = json.dumps([some_sound_value(other)])
                 tensors.append(self._head(other, datatype, f'"data": {value}'))
         head = f'{{"inputs": [{", ".join(tensors)}]}}'.encode()
+        body, length = head + data, str(len(head))
         readers = {feature.name: Reader(feature) for feature in self.features}
         try:
-            message = opened(head + data, str(len(head)), 10, readers)
-            question = read(message, 10, readers, ())
+            question = read(opened(body, length, 10, readers), 10, readers, ())
         except BadTensors:
+            assert small(body, length, 10, SmallRequests(readers), readers, ()) is None
             return None
-        return only(question.columns, feature)
+        column = only(columns_of_tensors([question.values], readers), feature)
+        at_once = small(body, length, 10, SmallRequests(readers), readers, ())
+        if at_once is not None:
+            again = only(columns_of_tensors([at_once.values], readers), feature)
+            assert same(again, column)
+        return column
 
     def table(self, feature: Feature, value: object) -> Column:
         """Of a table whose columns have types, as Parquet's have."""
@@ -220,7 +229,7 @@ def binary_forms(feature: Feature, value: object) -> Iterator[tuple[str, bytes]]
         yield from ((name, np.array(math.nan, dtype).tobytes()) for name, dtype in floats())
     elif type(value) in (int, float):
         assert isinstance(value, int | float)
-        for name, dtype in _NUMBERS.items():
+        for name, dtype in NUMBERS.items():
             with np.errstate(all="ignore"):
                 try:
                     held = np.array([value]).astype(dtype)
@@ -231,7 +240,7 @@ def binary_forms(feature: Feature, value: object) -> Iterator[tuple[str, bytes]]
 
 
 def floats() -> list[tuple[str, np.dtype[Any]]]:
-    return [(name, dtype) for name, dtype in _NUMBERS.items() if dtype.kind == "f"]
+    return [(name, dtype) for name, dtype in NUMBERS.items() if dtype.kind == "f"]
 
 
 def cell_of(feature: Feature, value: object, text: str) -> str | None:

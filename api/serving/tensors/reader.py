@@ -5,52 +5,32 @@ own.
 """
 
 import re
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from struct import Struct
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from api.serving.bodies import too_many_rows
-from shared.errors import BadTensors
-from shared.schema.columns import column_of
+from api.serving.tensors.request import NUMBERS, Tensor, bad, value_type
+from shared.schema.columns import Columns, column_of
 from shared.schema.decoder import REFUSED
 from shared.schema.features import Feature
 
-_NUMBERS = {
-    **{f"INT{bits}": np.dtype(f"<i{bits // 8}") for bits in (8, 16, 32, 64)},
-    **{f"UINT{bits}": np.dtype(f"<u{bits // 8}") for bits in (8, 16, 32, 64)},
-    **{f"FP{bits}": np.dtype(f"<f{bits // 8}") for bits in (16, 32, 64)},
+_FEW = 8
+"""So many values are read and checked sooner one by one than as an array."""
+
+_FORMS = {
+    datatype: [Struct(f"<{rows}{dtype.char}") for rows in range(_FEW + 1)]
+    for datatype, dtype in NUMBERS.items()
 }
-DATATYPES = {"number": (*_NUMBERS,), "category": ("BYTES",)}
-"""The datatypes of the protocol in which a feature may be sent."""
+"""How that many numbers lie in binary data."""
 
-
-class _Parameters(msgspec.Struct):
-    # Any: whatever else it is, is refused in words.
-    binary_data_size: Any = None
-
-
-class Tensor(msgspec.Struct):
-    """One input as the JSON of a request describes it."""
-
-    name: str
-    shape: list[int]
-    datatype: str
-    parameters: _Parameters | None = None
-    # Decoded when the feature, and so the type of its values, is known.
-    data: msgspec.Raw = msgspec.Raw(b"null")
-
-    def check_shape(self, rows: int) -> None:
-        """Raise BadTensors if the tensor's data has `rows` and its shape says otherwise."""
-        if self.shape not in ([rows], [rows, 1]):
-            shape = str(self.shape[:4])[:80]
-            raise bad(self, f"expected shape [{rows}] or [{rows}, 1] for its data, got {shape}")
-
-
-def bad(tensor: Tensor, reason: str) -> BadTensors:
-    """Return the error about one input. Its name is the client's, so it is shortened."""
-    return BadTensors(f"input {tensor.name[:80]}: {reason}")
+Values = list[Any] | NDArray[Any]
+"""The checked values of a tensor: as JSON has them, or as binary data has them."""
 
 
 class Reader:
@@ -58,16 +38,13 @@ class Reader:
 
     def __init__(self, feature: Feature) -> None:
         self.feature = feature
-        # A missing category may be "", because binary data has no null.
-        value = feature.value_type if feature.kind == "number" else Literal[feature.strings]
-        if not feature.required:
-            value = value | None
-        flat: Any = list[value]  # type: ignore[valid-type]
+        flat: Any = list[value_type(feature)]  # type: ignore[misc]
         # The data of a tensor with two dimensions may be written row by row.
         rows: Any = list[flat]
         self._decode_flat = msgspec.json.Decoder(flat).decode
         self._decode_rows = msgspec.json.Decoder(rows).decode
         self._to_column = column_of(feature)
+        self._is_allowed = feature.number_check()
         self._categories = {encoded(category): category for category in feature.strings}
         self._longest = max(map(len, self._categories), default=0)
         known = b"|".join(map(re.escape, self._categories))
@@ -78,8 +55,8 @@ class Reader:
         # How many commas a value can add: one before it, and those within a category.
         self._commas = 1 + max((c.count(",") for c in feature.categories), default=0)
 
-    def from_json(self, tensor: Tensor, data: bytes, max_rows: int) -> NDArray[Any]:
-        """Return a JSON list, flat or row by row, as a column.
+    def from_json(self, tensor: Tensor, data: bytes, max_rows: int) -> list[Any]:
+        """Return the values of a JSON list, flat or row by row; None is missing.
 
         Raises:
             BadTensors: The data is not a list of sound values.
@@ -92,7 +69,7 @@ class Reader:
             raise too_many_rows(max_rows, values)
         try:
             try:
-                found = self._decode_flat(data)
+                found: list[Any] = self._decode_flat(data)
             except msgspec.ValidationError as error:
                 if "got `array`" not in str(error):
                     raise
@@ -104,17 +81,17 @@ class Reader:
             raise bad(tensor, f"data{where}: expected {self.feature.expected}") from error
         except REFUSED as error:
             raise bad(tensor, f"data: expected JSON: {error}") from error
-        return self._to_column(found)
+        return found
 
-    def from_binary(self, tensor: Tensor, data: memoryview) -> NDArray[Any]:
-        """Return the binary data of a tensor as a column. Raises BadTensors.
+    def from_binary(self, tensor: Tensor, data: memoryview) -> Values:
+        """Return the values of a tensor's binary data. Raises BadTensors.
 
         The shape has been checked against `max_rows`, and the length of the data is checked against
         the shape first: one value can be a byte, and takes eight while it is checked.
         """
         if self.feature.kind == "category":
             return self._strings(tensor, data)
-        dtype = _NUMBERS[tensor.datatype]
+        dtype = NUMBERS[tensor.datatype]
         rows, rest = divmod(len(data), dtype.itemsize)
         if rest:
             raise bad(
@@ -131,7 +108,33 @@ class Reader:
             raise bad(tensor, f"row {row}: expected {self.feature.expected}")
         return values.astype(np.float32)
 
-    def _strings(self, tensor: Tensor, data: memoryview) -> NDArray[Any]:
+    def few(self, datatype: str, data: bytes, rows: int) -> list[Any] | None:
+        """Return the values of a few rows of binary data; None if they are many, or not sound."""
+        if rows > _FEW:
+            return None
+        if self.feature.kind == "category":
+            found = self._known.findall(data) if self._all_known.fullmatch(data) else ()
+            return [self._categories[one] for one in found] if len(found) == rows else None
+        form = _FORMS[datatype][rows]
+        if len(data) != form.size:
+            return None
+        values = [float(value) for value in form.unpack(data)]
+        return values if all(map(self._is_allowed, values)) else None
+
+    def column(self, parts: Sequence[Values]) -> NDArray[Any]:
+        """Return the column of checked values, one part behind the other."""
+        lists = [part for part in parts if isinstance(part, list)]
+        if len(lists) == len(parts):
+            # One call of numpy for all: for a few values, each call takes longer than the values.
+            return self._to_column([*chain.from_iterable(lists)])
+        return np.concatenate(
+            [
+                self._to_column(part) if isinstance(part, list) else part.reshape(-1, 1)
+                for part in parts
+            ]
+        )
+
+    def _strings(self, tensor: Tensor, data: memoryview) -> list[str]:
         rows = tensor.shape[0] if tensor.shape else 0
         most = max(rows, 0) * self._longest
         if len(data) > most:
@@ -148,7 +151,12 @@ class Reader:
                 f"little-endian, and each {self.feature.expected}",
             )
         found = self._known.findall(data)
-        return np.array([self._categories[encoded] for encoded in found], object)
+        return [self._categories[encoded] for encoded in found]
+
+
+def columns_of(parts: Sequence[Mapping[str, Values]], readers: Mapping[str, Reader]) -> Columns:
+    """Return the tensors of several requests as one set of columns, one behind the other."""
+    return {name: reader.column([part[name] for part in parts]) for name, reader in readers.items()}
 
 
 def encoded(category: str) -> bytes:
