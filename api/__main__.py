@@ -33,7 +33,7 @@ def main() -> None:
             "api.app:start_app",
             factory=True,
             # By its name, because it counts: it must be imported after the folder is set.
-            http="api.http.connection:Connection",
+            http="api.short_cut.connection:ShortCutConnection",
             ws="none",
             host=settings.host,
             port=settings.port,

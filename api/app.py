@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 
 from anyio import CapacityLimiter, Semaphore, to_thread
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Lifespan
 
 from api import limits
 from api.dependencies import State
 from api.http import errors
-from api.http.entrance import with_entrance
+from api.http.entrance import leaves_alone, with_entrance
 from api.http.fast_path import FastPath
 from api.http.intake import Intake
 from api.http.key import ApiKeyRequired, KeyCheck
@@ -25,6 +26,8 @@ from api.serving.replicas import Replicas
 from api.serving.served_model import ServedModelHolder
 from api.serving.succession import wait_until_fit
 from api.serving.watcher import Watcher
+from api.short_cut.head import Heads
+from api.short_cut.short_cut import ShortCut
 from api.telemetry import metrics, process_files
 from api.v2 import routes as v2
 from shared import __version__, resources
@@ -65,11 +68,17 @@ def create_app(settings: Settings, lifespan: Lifespan[FastAPI] | None = None) ->
 
     `lifespan` gives the handlers their state; a test passes its own.
     """
+    everything = settings.api_key_for == "everything"
+    key = KeyCheck(settings.api_keys, for_everything=everything)
+    intake = Intake(settings.max_body_bytes)
+    fast = [*predict.router.routes, *v2.short_way.routes]
+    paths = [route.path for route in fast if isinstance(route, APIRoute)]
+    heads = Heads(paths, key, leaves_alone(settings))
     api = FastAPI(
         title="Lifeboat",
         description="Trains, serves and hot-swaps a scikit-learn model without dropping a request.",
         version=__version__,
-        lifespan=lifespan or _lifespan(settings),
+        lifespan=lifespan or _lifespan(settings, intake, heads),
         exception_handlers=errors.HANDLERS,
         # Such a redirect would lead to the host that the request names, whatever that is.
         redirect_slashes=False,
@@ -80,7 +89,6 @@ def create_app(settings: Settings, lifespan: Lifespan[FastAPI] | None = None) ->
         openapi_url=None,
         servers=[{"url": settings.root_path}] if settings.root_path else None,
     )
-    everything = settings.api_key_for == "everything"
     for router, refusals in _ROUTERS:
         is_open = not everything or refusals is None
         api.include_router(
@@ -90,25 +98,26 @@ def create_app(settings: Settings, lifespan: Lifespan[FastAPI] | None = None) ->
         )
     api.mount("/page", page.files)
     api.mount("/docs", docs.files)
-    fast = [*predict.router.routes, *v2.short_way.routes]
     predicting = [*predict.router.routes, *v2.predicting.routes]
-    key = KeyCheck(settings.api_keys, for_everything=everything)
-    app = FastPath(api, fast, Intake(settings.max_body_bytes), key, predicting)
+    app = FastPath(api, fast, intake, key, predicting)
     return with_entrance(app, settings)
 
 
-def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
+def _lifespan(settings: Settings, intake: Intake, heads: Heads) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[State]:
         tracing.start("lifeboat-api")
         process_files.tidy()
         own = resources.build(settings)
-        holder = ServedModelHolder()
+        holder, batcher = ServedModelHolder(), Batcher()
+        short_cut = ShortCut(heads, holder, batcher, intake, settings.max_rows)
+        # A span is opened and closed in a context of its own, which a task is.
+        is_off = settings.short_cut == "off" or tracing.is_on()
         replicas = Replicas(own.redis)
         document = OpenApi(api)
         watcher = Watcher(own.version_key, own.models, holder, replicas, document.of)
         job_watch = JobWatch(own.jobs, own.queue)
-        background = Background(watcher.watch, job_watch.watch, metrics.PREDICTED.keep_flushing)
+        background = Background(watcher.watch, job_watch.watch, metrics.keep_saving)
         background.start()
         try:
             with stop_flag() as stopping:
@@ -130,7 +139,8 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                     jobs=own.jobs,
                     queue=own.queue,
                     replicas=replicas,
-                    batcher=Batcher(),
+                    batcher=batcher,
+                    short_cut=None if is_off else short_cut,
                     predict_limiter=CapacityLimiter(limits.PREDICT_THREADS),
                     metrics_limiter=CapacityLimiter(limits.METRICS_THREADS),
                     stream_limiter=CapacityLimiter(limits.STREAM_THREADS),
@@ -139,7 +149,7 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
                 )
         finally:
             await to_thread.run_sync(background.stop)
-            metrics.PREDICTED.save()
+            metrics.save()
             await to_thread.run_sync(tracing.stop)
             own.close()
 

@@ -34,6 +34,8 @@ class State(TypedDict):
     queue: JobQueue
     replicas: Replicas
     batcher: Batcher
+    short_cut: object
+    """The `ShortCut` of `api/short_cut/`, which stands above this module; None if it is off."""
     predict_limiter: CapacityLimiter
     metrics_limiter: CapacityLimiter
     stream_limiter: CapacityLimiter

@@ -9,6 +9,15 @@ INLINE_BYTES = 64 * 1024
 """A body up to this size, about 600 records, is predicted on the event loop, which serves nobody
 else for 0.7 ms. A longer body goes to a thread, which costs 0.1 ms more."""
 
+SHORT_CUT_BYTES = 16 * 1024
+"""Longest request that is answered from its connection, about 150 records. Of a longer one, the way
+of every request takes a small part of the time, and what is wrong with it would be looked for
+twice."""
+
+KNOWN_HEADS = 500
+KNOWN_HEAD_BYTES = 4 * 1024
+"""Heads of requests that a process remembers, and the longest of them: 2 MB at most."""
+
 CALL_BYTES = 8 * 1024
 """Longest body of a call that does not predict. The only one that is read, a choice of the version,
 has 50 bytes. FastAPI parsed 8 MB of it on the event loop: the median of predictions was 396 ms."""
@@ -63,7 +72,8 @@ COUNTED_LABELS = 200
 labels of all models that a process serves one after another. The others are counted together."""
 
 COUNT_SECONDS = 0.5
-"""Time between two counts of the predictions. A killed process loses the count of that time."""
+"""Time between two counts of requests and predictions. A killed process loses the count of that
+time."""
 
 MAX_ERRORS = 20
 """Most errors reported for one request; more would not help to correct it."""

@@ -57,8 +57,9 @@ _HOW = f"""\
 
 One API process runs on one core, and `wrk` on the other; the figures are medians of interleaved
 rounds. The no-ops are servers on the same uvicorn that read the body and answer with Lifeboat's
-bytes; FastAPI's shows what a route that does nothing costs. 'Tensors' are requests in the Open
-Inference Protocol. Requests with 10,000 passengers come on 4 connections, others on 16."""
+bytes; FastAPI's shows what a route that does nothing costs, and the bare ASGI application the most
+that the server can answer by way of ASGI. 'Tensors' are requests in the Open Inference Protocol.
+Requests with 10,000 passengers come on 4 connections, others on 16."""
 
 _FAIR = """\
 One client sends single passengers on 4 connections, a few milliseconds apart, while another client

@@ -15,6 +15,7 @@ from tests.support.versions import publish
 
 _CASES = ((1, 16), (100, 16), (10_000, 4))
 """Passengers in a request, and connections."""
+_NO_OPS = ("FastAPI no-op", "bare ASGI no-op")
 _ROUNDS = 3
 _SECONDS = 2
 _STEADY_CONNECTIONS = 64
@@ -65,10 +66,11 @@ class Serving:
         for (name, rows), rounds in loads.items():
             per_second = rate[name, rows]
             p50, p99 = _median(rounds, "p50_ms"), _median(rounds, "p99_ms")
-            ratio = per_second / rate["FastAPI no-op", rows]
-            figures = map(short, (per_second, per_second * rows, p50, p99, ratio))
+            ratios = [per_second / rate[no_op, rows] for no_op in _NO_OPS]
+            figures = map(short, (per_second, per_second * rows, p50, p99, *ratios))
             lines.append([f"{name}, {passengers(rows)}", *figures])
-        head = ["", "requests/s", "passengers/s", "p50 ms", "p99 ms", "to FastAPI no-op"]
+        head = ["", "requests/s", "passengers/s", "p50 ms", "p99 ms"]
+        head += ["to FastAPI no-op", "to bare ASGI"]
         return table(head, lines), rate["Lifeboat", 1]
 
     def fairness(self) -> str:

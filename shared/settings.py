@@ -114,6 +114,11 @@ class Settings(BaseSettings):
         description="What needs the API key if one is set: changes (PUT, DELETE, /metrics), or "
         "everything but health, the page's files and /openapi.json.",
     )
+    short_cut: Literal["on", "off"] = Field(
+        "on",
+        description="Whether small predictions are answered from their connection, without ASGI; "
+        "off to compare, and to look for trouble.",
+    )
     allowed_hosts: Hosts = Field(
         "",
         description="Host names that a request may name, such as `example.org,*.example.org`, "

@@ -152,8 +152,12 @@ class PatientConnection(PlainConnection):
             # The parser stops at this error, and uvicorn closes the connection.
             raise ValueError("too many requests were sent before the first was answered")
         if self.cycle is None:
-            _silent.pop(self, None)
+            self.note_request()
         super().on_headers_complete()
+
+    def note_request(self) -> None:
+        """Note that the connection has brought a request."""
+        _silent.pop(self, None)
 
     def _look_later(self) -> None:
         self._timer = self.loop.call_later(limits.LOOK_SECONDS, self._look)

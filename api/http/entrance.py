@@ -5,7 +5,7 @@ browsers are told which sites may call.
 """
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
@@ -45,15 +45,32 @@ _EXPOSED = (
 
 def with_entrance(app: ASGIApp, settings: Settings) -> ASGIApp:
     """Return the application behind what settings ask for: none of it costs a request otherwise."""
-    if settings.allowed_hosts or settings.cors_origins:
-        hosts = access.listed(settings.allowed_hosts)
-        known = [*hosts, _LOOPBACK, settings.host.lower()] if hosts else []
-        app = _Sites(app, known, access.listed(settings.cors_origins))
+    app = _sites(app, settings) or app
     if settings.root_path:
         app = _Root(app, settings.root_path)
     if settings.trusted_proxies:
         app = Forwarded(app, access.listed(settings.trusted_proxies))
     return app
+
+
+def leaves_alone(settings: Settings) -> Callable[[str, HeaderLines], bool]:
+    """Return the function that says whether the entrance passes on a POST request as it is, and its
+    answer as well; by its path and headers."""
+    # A root path is none of the API's own, and the proxies' client is only logged with changes.
+    sites = _sites(_nothing, settings)
+    return lambda path, headers: sites is None or sites.leaves_alone(path, headers)
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """Stand where no application is called."""
+
+
+def _sites(app: ASGIApp, settings: Settings) -> "_Sites | None":
+    if not (settings.allowed_hosts or settings.cors_origins):
+        return None
+    hosts = access.listed(settings.allowed_hosts)
+    known = [*hosts, _LOOPBACK, settings.host.lower()] if hosts else []
+    return _Sites(app, known, access.listed(settings.cors_origins))
 
 
 class _Root:
@@ -88,11 +105,11 @@ class _Sites:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        origin = next((value for name, value in scope["headers"] if name == b"origin"), b"")
+        origin = _origin(scope["headers"])
         lines = self._lines(origin)
         if lines:
             send = _with_lines(send, lines)
-        unknown = self._unknown_host(scope)
+        unknown = self._unknown_host(scope["path"], scope["headers"])
         if unknown is not None:
             response = errors.refusal(Request(scope), HostUnknown(unknown))
             close_if_unread(response, scope)
@@ -104,12 +121,16 @@ class _Sites:
         else:
             await self._app(scope, receive, send)
 
-    def _unknown_host(self, scope: Scope) -> str | None:
+    def leaves_alone(self, path: str, headers: HeaderLines) -> bool:
+        """Return whether a POST request is passed on as it is, and its answer as well."""
+        return not self._lines(_origin(headers)) and self._unknown_host(path, headers) is None
+
+    def _unknown_host(self, path: str, headers: HeaderLines) -> str | None:
         """Return what is wrong with the host that a request names; None if the host is allowed."""
-        if not self._hosts or b"*" in self._hosts or scope["path"].startswith(_OPEN_TO_EVERY_HOST):
+        if not self._hosts or b"*" in self._hosts or path.startswith(_OPEN_TO_EVERY_HOST):
             return None
         # More than one is not HTTP, and who reads which of them is anybody's guess.
-        given = [value for name, value in scope["headers"] if name == b"host"] or [b""]
+        given = [value for name, value in headers if name == b"host"] or [b""]
         for host in map(_name, given):
             is_known = host in self._hosts or host.endswith(self._domains)
             if not is_known and not _is_address(host):
@@ -137,6 +158,10 @@ class _Sites:
             and (origin in self._origins or b"*" in self._origins)
             and any(name == b"access-control-request-method" for name, _ in scope["headers"])
         )
+
+
+def _origin(headers: HeaderLines) -> bytes:
+    return next((value for name, value in headers if name == b"origin"), b"")
 
 
 def _name(host: bytes) -> bytes:

@@ -136,13 +136,17 @@ class Intake:
         """
         if self._turn_bytes == 0:
             asyncio.get_running_loop().call_soon(self._end_turn)
-        # A large body counts as held instead: it does not take the time of the event loop.
-        if len(body) <= self._small_bytes:
-            self._turn_bytes += limits.REQUEST_BYTES + len(body)
-        else:
-            self._turn_bytes += limits.REQUEST_BYTES
+        self._turn_bytes += self._weight(body)
         if self._turn_bytes > limits.TURN_BYTES:
             raise _overloaded(Cap.REQUESTS)
+
+    def has_room(self, body: bytes) -> bool:
+        """Return whether a request with that body would be admitted now."""
+        return self._turn_bytes + self._weight(body) <= limits.TURN_BYTES
+
+    def _weight(self, body: bytes) -> int:
+        # A large body counts as held instead: it does not take the time of the event loop.
+        return limits.REQUEST_BYTES + (len(body) if len(body) <= self._small_bytes else 0)
 
     def _end_turn(self) -> None:
         self._turn_bytes = 0

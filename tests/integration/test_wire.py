@@ -15,10 +15,10 @@ ONE = b'[{"Sex": "male"}]'
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
 
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """One process with a model, so that a crash would show."""
-    with serving(tmp_path_factory.mktemp("wire")) as api:
+@pytest.fixture(scope="module", params=["on", "off"])
+def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """One process with a model, so that a crash would show; with the short cut, and without."""
+    with serving(tmp_path_factory.mktemp("wire"), short_cut=request.param) as api:
         yield api
 
 

@@ -7,6 +7,7 @@ from typing import get_args
 
 import pytest
 
+from api.short_cut.short_cut import Verdict
 from api.telemetry.metrics import Cap
 from shared.jobs.durations import OUTCOMES
 from shared.jobs.job import JobStatus, Stage
@@ -19,7 +20,9 @@ from tests.support.processes import ROOT
 from tests.support.tree import documents, modules
 from worker.new_model.columns import Holds
 
-ENUMS: list[type[StrEnum]] = [JobStatus, Stage, Plot, Hold, Cancellation, Choice, Kind, Holds, Cap]
+ENUMS: list[type[StrEnum]] = [
+    *(JobStatus, Stage, Plot, Hold, Cancellation, Choice, Kind, Holds, Cap, Verdict),
+]
 VALUES: dict[str, set[str]] = {
     **{enum.__name__: {*enum} for enum in ENUMS},
     "outcomes of jobs": {*OUTCOMES},
