@@ -104,7 +104,9 @@ class Watcher:
         try:
             manifest, model = self._models.load(version)
             schema, quantiles = manifest.record_schema, manifest.data.quantiles
-            served = compiled(version, schema, model, self._describe, quantiles)
+            served = compiled(
+                version, schema, model, self._describe, quantiles, self._holder.current
+            )
         except (VersionNotFound, VersionNotServable) as error:
             if version not in self._refused_at:
                 log.error(
