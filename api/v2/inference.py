@@ -12,6 +12,8 @@ from api.v2.question import Question, opened, read, small
 from shared.errors import LifeboatError
 from shared.versions.onnx_model import OUTPUT_NAMES
 
+_HEADER_LENGTH = HEADER_LENGTH.encode()
+
 
 def asked(
     body: bytes,
@@ -62,6 +64,6 @@ def answered(predicted: Predicted, question: Question) -> BytesResponse:
     return BytesResponse(
         answer,
         (b"content-type", b"application/octet-stream"),
-        (HEADER_LENGTH.encode(), b"%d" % json_length),
+        (_HEADER_LENGTH, b"%d" % json_length),
         version,
     )

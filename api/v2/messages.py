@@ -1,5 +1,6 @@
 """The messages of the Open Inference Protocol v2: inference requests and their answers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -67,14 +68,16 @@ def written(predicted: Predicted, question: Question) -> tuple[bytes, int | None
         if name not in question.outputs:
             continue
         values = getattr(predicted, name)
-        described = output | {"shape": list(np.shape(values))}
+        is_array = isinstance(values, np.ndarray)
+        output["shape"] = values.shape if is_array else (len(values),)
         if question.outputs[name]:
-            binary.append(_in_binary(values, output["datatype"]))
-            described["parameters"] = {"binary_data_size": len(binary[-1])}
+            data = values.tobytes() if is_array else _in_binary(values, output["datatype"])
+            binary.append(data)
+            output["parameters"] = {"binary_data_size": len(data)}
         else:
             # The protocol writes a tensor flat, row by row.
-            described["data"] = values.ravel() if isinstance(values, np.ndarray) else values
-        found.append(described)
+            output["data"] = values.ravel() if is_array else values
+        found.append(output)
     answer = {
         "model_name": MODEL_NAME,
         "model_version": predicted.version,
@@ -85,12 +88,9 @@ def written(predicted: Predicted, question: Question) -> tuple[bytes, int | None
     return b"".join([head, *binary]), len(head) if binary else None
 
 
-def _in_binary(values: Any, datatype: str) -> bytes:
+def _in_binary(labels: Sequence[Any], datatype: str) -> bytes:
     if datatype == "BYTES":
-        return b"".join(encoded(value) for value in values)
+        return b"".join(encoded(label) for label in labels)
     if datatype == "BOOL":
-        return np.array(values, np.bool_).tobytes()
-    if datatype == "INT64":
-        return np.asarray(values, "<i8").tobytes()
-    content: bytes = values.tobytes()
-    return content
+        return np.array(labels, np.bool_).tobytes()
+    return np.array(labels, "<i8").tobytes()

@@ -45,6 +45,7 @@ class Reader:
         self._decode_rows = msgspec.json.Decoder(rows).decode
         self._to_column = column_of(feature)
         self._is_allowed = feature.number_check()
+        self._is_category = feature.kind == "category"
         self._categories = {encoded(category): category for category in feature.strings}
         self._longest = max(map(len, self._categories), default=0)
         known = b"|".join(map(re.escape, self._categories))
@@ -112,14 +113,20 @@ class Reader:
         """Return the values of a few rows of binary data; None if they are many, or not sound."""
         if rows > _FEW:
             return None
-        if self.feature.kind == "category":
+        if self._is_category:
+            if rows == 1:
+                one = self._categories.get(data)
+                return None if one is None else [one]
             found = self._known.findall(data) if self._all_known.fullmatch(data) else ()
             return [self._categories[one] for one in found] if len(found) == rows else None
         form = _FORMS[datatype][rows]
         if len(data) != form.size:
             return None
-        values = [float(value) for value in form.unpack(data)]
-        return values if all(map(self._is_allowed, values)) else None
+        values = [*map(float, form.unpack(data))]
+        for value in values:
+            if not self._is_allowed(value):
+                return None
+        return values
 
     def column(self, parts: Sequence[Values]) -> NDArray[Any]:
         """Return the column of checked values, one part behind the other."""

@@ -24,7 +24,7 @@ class SmallRequests:
     """
 
     def __init__(self, readers: Mapping[str, Reader]) -> None:
-        self._readers: dict[type[msgspec.Struct], Reader] = {}
+        self._readers: dict[type[msgspec.Struct], tuple[str, Reader]] = {}
         for place, reader in enumerate(readers.values()):
             feature = reader.feature
             values: Any = list[value_type(feature)]  # type: ignore[misc]
@@ -40,7 +40,7 @@ class SmallRequests:
                 tag_field="name",
                 tag=feature.name,
             )
-            self._readers[tensor] = reader
+            self._readers[tensor] = feature.name, reader
         any_of: Any = Union[(*self._readers,)]
         request = msgspec.defstruct("SmallRequest", [("inputs", list[any_of])], bases=(Request,))
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(request).decode
@@ -63,7 +63,7 @@ class SmallRequests:
         found: dict[str, list[Any]] = {}
         start = 0
         for tensor in inputs:
-            reader = self._readers[type(tensor)]
+            name, reader = self._readers[type(tensor)]
             values = tensor.data
             parameters = tensor.parameters
             if parameters is not None and parameters.binary_data_size is not None:
@@ -72,7 +72,7 @@ class SmallRequests:
                 start = end
             if values is None or len(values) != rows or tensor.shape not in shapes:
                 return None
-            found[reader.feature.name] = values
+            found[name] = values
         if start != len(binary) or len(found) != len(inputs):
             return None
         return request, found, rows
