@@ -70,6 +70,10 @@ class ShortCutConnection(Connection):
             self._give_back_the_head()
         super()._look()
 
+    def _waits_for(self) -> tuple[object, int] | None:
+        # The client waits, and not the server: a busy client is often met in this moment.
+        return None if self._is_answering else super()._waits_for()
+
     def shutdown(self) -> None:
         self._give_back_the_head()
         super().shutdown()

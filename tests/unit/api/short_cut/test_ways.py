@@ -329,6 +329,25 @@ def test_an_answer_from_a_full_batch_is_like_any_other(
             assert client.is_closed()
 
 
+def test_a_client_that_waits_for_its_answer_is_not_given_up(ways: Ways) -> None:
+    """On a busy machine, each look at a connection may fall between a request and its batch."""
+    way = ways.short
+    with way.connected() as client:
+        server = way.connection()
+        for _ in range(2 * limits.LOOKS):
+            looked = threading.Event()
+
+            def request_and_look(looked: threading.Event = looked) -> None:
+                server.data_received(post(ONE))
+                assert server._is_answering
+                server._look()
+                looked.set()
+
+            server.loop.call_soon_threadsafe(request_and_look)
+            assert looked.wait(30)
+            assert client.answer().startswith(b"HTTP/1.1 200 OK")
+
+
 def test_a_connection_that_was_answered_is_not_taken_for_one_that_never_asked(ways: Ways) -> None:
     with ways.short.connected() as client:
         client.send(post(ONE))
