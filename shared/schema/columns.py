@@ -1,6 +1,8 @@
 """The columns of records, as the model takes them: one numpy array per feature."""
 
+import struct
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -21,14 +23,16 @@ Records = Sequence[msgspec.Struct]
 def columns_of(features: Sequence[Feature]) -> Callable[[Records], Columns]:
     """Return the function that makes columns of checked records of these features."""
     # Made beforehand: to look up a model's attribute takes 70 ns, and one record takes 8 us.
-    columns = [(feature.name, column_of(feature)) for feature in features]
+    columns = [
+        (slice(place, None, len(features)), feature.name, column_of(feature))
+        for place, feature in enumerate(features)
+    ]
 
     def to_columns(records: Records) -> Columns:
-        # No object per record is made.
-        values = zip(*map(astuple, records), strict=True) if records else [()] * len(columns)
-        return {
-            name: to_column(value) for (name, to_column), value in zip(columns, values, strict=True)
-        }
+        # One list of all values: a tuple is freed before the next is made. As long as thousands of
+        # tuples are alive, the garbage collector goes through them, which takes twice the time.
+        values = [*chain.from_iterable(map(astuple, records))]
+        return {name: to_column(values[own]) for own, name, to_column in columns}
 
     return to_columns
 
@@ -50,11 +54,12 @@ def column_of(feature: Feature) -> Callable[[Sequence[Any]], NDArray[Any]]:
 
 def _numbers(values: Sequence[Any]) -> NDArray[Any]:
     try:
-        column: NDArray[Any] = np.fromiter(values, np.float32, len(values))
-    except TypeError:
+        # In a third of the time that numpy takes for it.
+        packed = struct.pack(f"{len(values)}f", *values)
+    except struct.error:
         # An explicit null. np.array turns None into NaN, but is slower.
-        column = np.array(values, np.float32)
-    return column.reshape(-1, 1)
+        return np.array(values, np.float32).reshape(-1, 1)
+    return np.frombuffer(packed, np.float32).reshape(-1, 1)
 
 
 def missing_column(feature: Feature, rows: int) -> NDArray[Any]:
