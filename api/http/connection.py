@@ -98,7 +98,8 @@ class PlainConnection(HttpToolsProtocol):
         self.transport.close()
 
     def _error_name(self) -> str:
-        scope: dict[str, Any] = {**self.scope}
+        # None if no request of the connection was read here.
+        scope: dict[str, Any] = {**(self.scope or {})}
         return "error" if "/v2/" in f"{scope.get('path', '')}/" else "detail"
 
 

@@ -64,16 +64,26 @@ class Exchange:
         self._started = started or time.perf_counter()
 
 
-def begin(method: str, headers: Iterable[tuple[bytes, bytes]], client: Client = None) -> Exchange:
+BEGAN = "lifeboat.began"
+"""In the state of a scope: when the request began, if that was before its scope was made."""
+
+
+def begin(
+    method: str,
+    headers: Iterable[tuple[bytes, bytes]],
+    client: Client = None,
+    began: float | None = None,
+) -> Exchange:
     """Give a request its id, here and in all that is logged from here on, and start its clock.
 
-    What is logged of a call that changes something also says who made the call.
+    What is logged of a call that changes something also says who made the call. `began` is when the
+    request did, if that was not now.
     """
     request_id = given_id(headers) or new_id()
     log_context.request_id.set(request_id.decode())
     # Always: a request that was sent before the last answer inherits the context of that answer.
     log_context.caller.set(_caller(headers, client) if method in CHANGES else None)
-    exchange = Exchange(method, request_id)
+    exchange = Exchange(method, request_id, began)
     if tracing.is_on():
         exchange.span = _OpenSpan(method, headers)
     return exchange

@@ -62,7 +62,8 @@ class FastPath:
         if scope["type"] != "http":
             await self._api(scope, receive, send)
             return
-        exchange = envelope.begin(scope["method"], scope["headers"], scope.get("client"))
+        began = scope["state"].get(envelope.BEGAN) if "state" in scope else None
+        exchange = envelope.begin(scope["method"], scope["headers"], scope.get("client"), began)
         try:
             found = self._routes.get((scope["method"], scope["path"]))
             if found is None:

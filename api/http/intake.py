@@ -141,8 +141,9 @@ class Intake:
             raise _overloaded(Cap.REQUESTS)
 
     def has_room(self, body: bytes) -> bool:
-        """Return whether a request with that body would be admitted now."""
-        return self._turn_bytes + self._weight(body) <= limits.TURN_BYTES
+        """Return whether a request with that body, a small one, would be admitted now."""
+        is_small = len(body) <= self._small_bytes
+        return is_small and self._turn_bytes + self._weight(body) <= limits.TURN_BYTES
 
     def _weight(self, body: bytes) -> int:
         # A large body counts as held instead: it does not take the time of the event loop.

@@ -67,9 +67,9 @@ class Batcher:
         return await future
 
     def _begin(self, served: ServedModel) -> None:
-        if self._served is not served:
-            if self._served is not None:
-                self._flush()
+        while self._served is not None and self._served is not served:
+            self._flush()
+        if self._served is None:
             self._served = served
             asyncio.get_running_loop().call_soon(self._flush)
 

@@ -1,14 +1,18 @@
 """A connection that answers what the short cut takes, and has all else answered as ever."""
 
+import logging
 import time
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from api.http.connection import Connection
+from api.http.envelope import BEGAN
 from api.short_cut.short_cut import ShortCut, Verdict
 
 _Lines = list[tuple[bytes, bytes]]
+
+log = logging.getLogger(__name__)
 
 
 class ShortCutConnection(Connection):
@@ -29,9 +33,11 @@ class ShortCutConnection(Connection):
         self._head = b""
         """The head of a request whose body is not there yet; the parser has not read it."""
         self._head_came: float | None = None
+        self._began: float | None = None
+        """When the request began that the parser is about to read, if that was not now."""
 
     def data_received(self, data: bytes) -> None:
-        if self._is_answering:
+        if self._is_answering or self._later:
             # In the same turn of the event loop: the client did not wait for its answer.
             self._later.append(data)
             self.flow.pause_reading()
@@ -44,8 +50,9 @@ class ShortCutConnection(Connection):
         if verdict is Verdict.HEAD and not head:
             self._head, self._head_came = data, time.perf_counter()
         elif verdict is not Verdict.TAKEN:
-            super().data_received(data)
+            self._parse(data, started)
             return
+        self._head_bytes = 0
         self.note_request()
 
     def _offer(self, data: bytes, started: float | None) -> Verdict:
@@ -54,16 +61,27 @@ class ShortCutConnection(Connection):
         self._unset_keepalive_if_required()
         # Before: if the batch is full, the answer is there when `take` returns.
         self._is_answering = True
-        verdict = self._short_cut.take(self, data, started)
+        try:
+            verdict = self._short_cut.take(self, data, started)
+        # A bug, which must not end the connection: the long way answers.
+        except Exception:
+            log.exception("the short cut failed")
+            verdict = Verdict.LEFT
         if verdict is not Verdict.TAKEN:
             self._is_answering = False
         return verdict
 
+    def _parse(self, data: bytes, began: float | None) -> None:
+        self._began = began
+        super().data_received(data)
+        self._began = None
+
     def _give_back_the_head(self) -> None:
         """Have the parser read the head of a request, whose body may never come."""
         if self._head:
-            head, self._head, self._head_came = self._head, b"", None
-            super().data_received(head)
+            head, began = self._head, self._head_came
+            self._head, self._head_came = b"", None
+            self._parse(head, began)
 
     def _look(self) -> None:
         if not self.transport.is_closing():
@@ -91,18 +109,24 @@ class ShortCutConnection(Connection):
         self.on_response_complete()
         self._go_on()
 
-    def go_the_long_way(self, data: bytes) -> None:
+    def go_the_long_way(self, data: bytes) -> bool:
         self._is_answering = False
         if self.transport.is_closing():
-            return
+            return False
         super().data_received(data)
         self._go_on()
+        return True
 
     def _go_on(self) -> None:
+        # Not at once: a batch that is answering its requests must not meet new ones.
         if self._later:
+            self.loop.call_soon(self._receive_later)
+
+    def _receive_later(self) -> None:
+        later = b"".join(self._later)
+        self._later.clear()
+        if not self.transport.is_closing():
             self.flow.resume_reading()
-            later = b"".join(self._later)
-            self._later.clear()
             self.data_received(later)
 
     def _is_between_requests(self) -> bool:
@@ -115,6 +139,8 @@ class ShortCutConnection(Connection):
     def on_message_begin(self) -> None:
         self._in_message = True
         super().on_message_begin()
+        if self._began is not None:
+            self.scope["state"][BEGAN] = self._began
 
     def on_message_complete(self) -> None:
         self._in_message = False

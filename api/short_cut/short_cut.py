@@ -17,7 +17,6 @@ from api.http.intake import Intake
 from api.http.responses import BytesResponse
 from api.routes import predict
 from api.serving.batcher import Batcher, Outcome
-from api.serving.predictor import Predicted
 from api.serving.served_model import ServedModel, ServedModelHolder
 from api.short_cut.head import Head, Heads
 from api.v2 import inference
@@ -41,8 +40,8 @@ class Asking(Protocol):
     def answer(self, lines_and_body: bytes) -> None:
         """Write the answer; its status and its date stand before these lines."""
 
-    def go_the_long_way(self, data: bytes) -> None:
-        """Have the request answered as every other."""
+    def go_the_long_way(self, data: bytes) -> bool:
+        """Have the request answered as every other; return False if the client has left."""
 
 
 class ShortCut:
@@ -78,6 +77,9 @@ class ShortCut:
         body = data[head.body_start :]
         if served is None or not self._intake.has_room(body):
             return Verdict.LEFT
+        # Before the body is looked at: a turn bounds that work, too. Whatever is left, the long way
+        # admits in its own turn.
+        self._intake.admit(body)
         exchange = Exchange("POST", head.request_id or envelope.new_id(), started)
         exchange.route = head.path
         asked = _Asked(connection, data, exchange)
@@ -85,13 +87,11 @@ class ShortCut:
             records = predict.asked(body, self._max_rows, served)
             if records is None or not predict.is_short(records, served):
                 return Verdict.LEFT
-            self._intake.admit(body)
             self._batcher.add_records(records, served, asked.answer_records)
         else:
             question = self._question(body, head, served)
             if question is None:
                 return Verdict.LEFT
-            self._intake.admit(body)
             answer = partial(asked.answer_tensors, question)
             self._batcher.add_tensors(question.values, question.rows, served, answer)
         return Verdict.TAKEN
@@ -114,22 +114,34 @@ class _Asked:
         self._exchange = exchange
 
     def answer_records(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Exception):
+            self._fail(outcome)
+            return
         try:
-            response = predict.answered(_sound(outcome))
-        # A bug, which the long way meets again: it answers 500, and logs the traceback.
-        except Exception:
-            self._connection.go_the_long_way(self._data)
+            response = predict.answered(outcome)
+        # A bug, like any error of the model.
+        except Exception as error:
+            self._fail(error)
         else:
             self._answer(response)
 
     def answer_tensors(self, question: Question, outcome: Outcome) -> None:
+        if isinstance(outcome, Exception):
+            self._fail(outcome)
+            return
         try:
-            response = inference.answered(_sound(outcome), question)
+            response = inference.answered(outcome, question)
         # As above.
-        except Exception:
-            self._connection.go_the_long_way(self._data)
+        except Exception as error:
+            self._fail(error)
         else:
             self._answer(response)
+
+    def _fail(self, error: Exception) -> None:
+        """Have the long way meet the same error: it answers 500, and logs the traceback."""
+        if not self._connection.go_the_long_way(self._data):
+            self._exchange.error = error
+            envelope.end(self._exchange)
 
     def _answer(self, response: BytesResponse) -> None:
         exchange = self._exchange
@@ -140,9 +152,3 @@ class _Asked:
         ]
         self._connection.answer(b"".join([*lines, b"\r\n", response.body]))
         envelope.end(exchange)
-
-
-def _sound(outcome: Outcome) -> Predicted:
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome

@@ -68,9 +68,11 @@ class RequestCounts:
         if not any(new):
             return
         durations = self._durations.labels(route)
+        requests = self._requests.labels(method, route, status)
+        before = flushed.seconds
+        flushed.by_duration, flushed.seconds = by_duration, seconds
         for bucket, count in zip(durations._buckets, new, strict=True):
             if count:
                 bucket.inc(count)
-        durations._sum.inc(seconds - flushed.seconds)
-        self._requests.labels(method, route, status).inc(sum(new))
-        flushed.by_duration, flushed.seconds = by_duration, seconds
+        durations._sum.inc(seconds - before)
+        requests.inc(sum(new))

@@ -23,8 +23,11 @@ from shared.schema.features import Feature
 _FEW = 8
 """So many values are read and checked sooner one by one than as an array."""
 
+_LETTERS = {"i": " bh i   q", "u": " BH I   Q", "f": "  e f   d"}
+"""For each kind of number the letter that `struct` has for it, by its size in bytes."""
+
 _FORMS = {
-    datatype: [Struct(f"<{rows}{dtype.char}") for rows in range(_FEW + 1)]
+    datatype: [Struct(f"<{rows}{_LETTERS[dtype.kind][dtype.itemsize]}") for rows in range(_FEW + 1)]
     for datatype, dtype in NUMBERS.items()
 }
 """How that many numbers lie in binary data."""
@@ -111,13 +114,15 @@ class Reader:
 
     def few(self, datatype: str, data: bytes, rows: int) -> list[Any] | None:
         """Return the values of a few rows of binary data; None if they are many, or not sound."""
-        if rows > _FEW:
+        if not 0 <= rows <= _FEW:
             return None
         if self._is_category:
             if rows == 1:
                 one = self._categories.get(data)
                 return None if one is None else [one]
-            found = self._known.findall(data) if self._all_known.fullmatch(data) else ()
+            if not self._all_known.fullmatch(data):
+                return None
+            found = self._known.findall(data)
             return [self._categories[one] for one in found] if len(found) == rows else None
         form = _FORMS[datatype][rows]
         if len(data) != form.size:

@@ -55,7 +55,7 @@ class Way:
         self.latest: ShortCutConnection | None = None
         self.holder: ServedModelHolder
         self.stopping: threading.Event
-        intake = Intake(settings.max_body_bytes)
+        intake = self.intake = Intake(settings.max_body_bytes)
         everything = settings.api_key_for == "everything"
         key = KeyCheck(settings.api_keys, for_everything=everything)
         heads = Heads(PATHS, key, leaves_alone(settings))

@@ -14,6 +14,7 @@ import pytest
 from api import limits
 from api.http import connection
 from api.short_cut.connection import ShortCutConnection
+from api.telemetry.request_counts import Series
 from shared.versions.onnx_model import Answer, OnnxModel
 from tests.support.processes import wait_for
 from tests.support.titanic import SCHEMA, served_model
@@ -62,6 +63,14 @@ def infer_binary(*, ages: tuple[float, ...] = (22.0, 30.5), sexes: tuple[str, ..
     head = json.dumps({"inputs": inputs, "parameters": {"binary_data_output": True}}).encode()
     header = b"Inference-Header-Content-Length: %d" % len(head)
     return post(head + sex + age, header, path=INFER)
+
+
+def infer_binary_of(name: str, datatype: str, shape: list[int], data: bytes) -> bytes:
+    parameters = {"binary_data_size": len(data)}
+    one = {"name": name, "shape": shape, "datatype": datatype, "parameters": parameters}
+    head = json.dumps({"inputs": [one]}).encode()
+    header = b"Inference-Header-Content-Length: %d" % len(head)
+    return post(head + data, header, path=INFER)
 
 
 USUAL = {
@@ -125,6 +134,11 @@ UNUSUAL = {
     "a negative binary number": infer_binary(ages=(-1.0,), sexes=("male",)),
     "an unknown binary string": infer_binary(ages=(1.0,), sexes=("mole",)),
     "too many tensors": infer(SEX | {"shape": [51], "data": ["male"] * 51}),
+    "fewer rows than none": infer({**SEX, "name": "Age", "shape": [-10], "datatype": "FP32"}),
+    "fewer binary rows than none": infer_binary_of("Age", "FP32", [-10], b"\0\0\0\0"),
+    "half a number": infer_binary_of("Age", "INT64", [1], b"\5\0\0\0"),
+    "one number for two": infer_binary_of("Age", "INT64", [2], struct.pack("<q", 5)),
+    "no rows, and something": infer_binary_of("Sex", "BYTES", [0], b"garbage"),
     "a wrong length": post(b"{}", b"Inference-Header-Content-Length: 3", path=INFER),
     "another model": post(ONE, path=b"/v2/models/other/infer"),
 }
@@ -262,6 +276,47 @@ def test_a_body_that_comes_late_is_answered(ways: Ways) -> None:
             on_the_loop(server, server._look)
             client.send(ONE)
             assert client.answer().startswith(b"HTTP/1.1 200 OK")
+
+
+def test_the_clock_of_a_request_begins_with_its_head(
+    ways: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[float] = []
+    note = Series.note
+
+    def noting(series: Series, seconds: float) -> None:
+        noted.append(seconds)
+        note(series, seconds)
+
+    monkeypatch.setattr(Series, "note", noting)
+    for body in (ONE, b"[" + b"?" * (len(ONE) - 1)):
+        for way in ways:
+            with way.connected() as client:
+                server = head_alone(way, client)
+                if server._head_came is not None:
+                    server._head_came -= 1000
+                client.send(body)
+                client.answer()
+    # Of the way of ASGI nothing is held back.
+    wait_for(lambda: len(noted) == 4)
+    assert [seconds > 1000 for seconds in noted] == [True, False, True, False]
+
+
+def test_a_line_of_its_own_after_each_body_adds_up_to_nothing(ways: Ways) -> None:
+    with ways.short.connected() as client:
+        server = ways.short.connection()
+        for _ in range(3):
+            client.send(post(ONE))
+            assert client.answer().startswith(b"HTTP/1.1 200 OK")
+            client.send(b"\r\n")
+            wait_for(lambda: server._head_bytes == 2)
+
+
+def test_lines_without_end_are_refused(ways: Ways) -> None:
+    for way in ways:
+        with way.connected() as client:
+            client.send(b"\r\n" * limits.HEAD_BYTES)
+            assert client.answer().startswith(b"HTTP/1.1 431 ")
 
 
 def test_a_client_that_leaves_before_its_body_is_counted_alike(ways: Ways) -> None:
@@ -406,6 +461,40 @@ def test_a_turn_that_is_full_refuses_alike(fresh: Ways, monkeypatch: pytest.Monk
     monkeypatch.setattr(limits, "TURN_BYTES", 1)
     answers, left = fresh.ask(post(ONE), answers=1)
     assert answers[0].startswith(b"HTTP/1.1 503 ") and left == 1
+
+
+def test_a_body_may_have_so_many_bytes_and_no_more(models_dir: Path) -> None:
+    with both(models_dir, max_body_bytes=len(ONE)) as ways:
+        for body, status, to_asgi in ((ONE, b"200", 0), (ONE + b" ", b"413", 1)):
+            answers, left = ways.ask(post(body), answers=1)
+            assert (answers[0][9:12], left) == (status, to_asgi)
+
+
+def test_a_bug_of_the_short_cut_costs_no_answer(
+    fresh: Ways, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise IndexError("a bug")
+
+    monkeypatch.setattr("api.short_cut.head.Heads.find", fail)
+    answers, left = fresh.ask(post(ONE), answers=1)
+    assert answers[0].startswith(b"HTTP/1.1 200 OK") and left == 1
+    assert [record.getMessage() for record in caplog.records] == ["the short cut failed"]
+
+
+def test_what_is_looked_at_and_left_is_work_of_the_turn(fresh: Ways) -> None:
+    taken: list[int] = []
+    way = fresh.short
+    with way.connected() as client:
+        server = way.connection()
+
+        def bring() -> None:
+            server.data_received(post(b"[{}]"))
+            taken.append(way.intake._turn_bytes)
+
+        on_the_loop(server, bring)
+        assert client.answer().startswith(b"HTTP/1.1 422 ")
+    assert taken == [limits.REQUEST_BYTES + len(b"[{}]")]
 
 
 def test_while_the_process_stops_each_answer_closes_its_connection(fresh: Ways) -> None:

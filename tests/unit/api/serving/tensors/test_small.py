@@ -44,7 +44,12 @@ def test_the_rest_of_the_request_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("datatype", "form"), [("FP32", "f"), ("FP64", "d"), ("FP16", "e"), ("INT8", "b")]
+    ("datatype", "form"),
+    [
+        *zip(("FP16", "FP32", "FP64"), "efd", strict=True),
+        *zip(("INT8", "INT16", "INT32", "INT64"), "bhiq", strict=True),
+        *zip(("UINT8", "UINT16", "UINT32", "UINT64"), "BHIQ", strict=True),
+    ],
 )
 def test_binary_numbers_are_read_one_by_one(datatype: str, form: str) -> None:
     data = struct.pack(f"<2{form}", 1, 2)
@@ -94,6 +99,9 @@ TWO = struct.pack("<2f", 1, 2)
         ([sized("rooms", "FP32", 8)], struct.pack("<2f", 1, float("nan"))),
         ([sized("rooms", "FP32", 8)], struct.pack("<2f", 1, float("inf"))),
         ([sized("age", "FP32", 8)], struct.pack("<2f", 1, -1)),
+        ([sized("rooms", "INT64", 8)], struct.pack("<q", 5)),
+        ([sized("rooms", "FP32", 4, -10)], TWO[:4]),
+        ([sized("sex", "BYTES", 7, 0)], b"garbage"),
         ([sized("sex", "BYTES", 8)], b"\x04\0\0\0mole"),
         ([sized("sex", "BYTES", 8)], b"\x04\0\0\0male"),
     ],
