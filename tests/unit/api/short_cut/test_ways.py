@@ -479,7 +479,8 @@ def test_a_bug_of_the_short_cut_costs_no_answer(
     monkeypatch.setattr("api.short_cut.head.Heads.find", fail)
     answers, left = fresh.ask(post(ONE), answers=1)
     assert answers[0].startswith(b"HTTP/1.1 200 OK") and left == 1
-    assert [record.getMessage() for record in caplog.records] == ["the short cut failed"]
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("api.")]
+    assert said == ["the short cut failed"]
 
 
 def test_what_is_looked_at_and_left_is_work_of_the_turn(fresh: Ways) -> None:
