@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from prometheus_client import REGISTRY
 from starlette.types import Receive, Scope, Send
 
+from api import limits
 from api.app import create_app
 from api.dependencies import State
 from api.http.entrance import leaves_alone
@@ -49,7 +50,9 @@ def counts() -> Counts:
 class Way:
     """A server in a thread. It notes how many requests went the way of ASGI."""
 
-    def __init__(self, models_dir: Path, *, short: bool, settings: Settings) -> None:
+    def __init__(
+        self, models_dir: Path, *, short: bool, settings: Settings, keep_alive: int
+    ) -> None:
         self.asgi = 0
         self.port = free_port()
         self.latest: ShortCutConnection | None = None
@@ -90,7 +93,7 @@ class Way:
                 http=Noted,
                 log_config=None,
                 server_header=False,
-                timeout_keep_alive=1,
+                timeout_keep_alive=keep_alive,
             )
         )
 
@@ -179,10 +182,14 @@ class Ways:
 
 
 @contextmanager
-def both(models_dir: Path, **settings: Any) -> Iterator[Ways]:
+def both(models_dir: Path, *, keep_alive: int = 300, **settings: Any) -> Iterator[Ways]:
+    """Start both; a silent connection is closed after `keep_alive` seconds."""
     with ExitStack() as ends:
+        # A look at a connection is a test's own.
+        ends.enter_context(pytest.MonkeyPatch.context()).setattr(limits, "LOOK_SECONDS", 1000)
         ways = [
-            Way(models_dir, short=short, settings=Settings(**settings)) for short in (True, False)
+            Way(models_dir, short=short, settings=Settings(**settings), keep_alive=keep_alive)
+            for short in (True, False)
         ]
         for way in ways:
             thread = threading.Thread(target=way.uvicorn.run)

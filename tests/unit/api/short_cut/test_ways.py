@@ -364,15 +364,21 @@ def test_what_looks_like_a_request_within_a_body_is_none(ways: Ways) -> None:
             assert client.answer().startswith(b"HTTP/1.1 200 OK")
 
 
-def test_a_silent_connection_is_closed_some_time_after_its_last_answer(ways: Ways) -> None:
-    for way in ways:
-        with way.connected() as client:
-            client.send(post(ONE))
-            client.answer()
-            assert client.is_closed()
+@pytest.mark.parametrize("batch_rows", [limits.BATCH_ROWS, 1])
+def test_a_silent_connection_is_closed_some_time_after_its_last_answer(
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch, batch_rows: int
+) -> None:
+    """Also if the batch was full, and the answer there at once."""
+    monkeypatch.setattr(limits, "BATCH_ROWS", batch_rows)
+    with both(models_dir, keep_alive=1) as ways:
+        for way in ways:
+            with way.connected() as client:
+                client.send(post(ONE))
+                assert client.answer().startswith(b"HTTP/1.1 200 OK")
+                assert client.is_closed()
 
 
-def test_an_answer_from_a_full_batch_is_like_any_other(
+def test_answers_from_full_batches_are_like_any_other(
     ways: Ways, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "BATCH_ROWS", 1)
@@ -381,7 +387,6 @@ def test_an_answer_from_a_full_batch_is_like_any_other(
             for _ in range(3):
                 client.send(post(ONE))
                 assert client.answer().startswith(b"HTTP/1.1 200 OK")
-            assert client.is_closed()
 
 
 def test_a_client_that_waits_for_its_answer_is_not_given_up(ways: Ways) -> None:
@@ -555,7 +560,11 @@ def test_a_key_that_only_changes_need_is_not_asked_for(models_dir: Path) -> None
 
 
 def test_host_names_and_origins_are_looked_at_alike(models_dir: Path) -> None:
-    settings = {"allowed_hosts": "*.example.org", "cors_origins": "*", "root_path": "/below"}
+    settings: dict[str, Any] = {
+        "allowed_hosts": "*.example.org",
+        "cors_origins": "*",
+        "root_path": "/below",
+    }
     with both(models_dir, **settings) as ways:
         for request, status, to_asgi in (
             (post(ONE).replace(b"Host: api", b"Host: a.example.org"), b"200", 0),
