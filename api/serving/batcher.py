@@ -87,7 +87,6 @@ class Batcher:
         # Forgotten, so that a version that was swapped out does not stay in memory.
         self._served, self._rows = None, 0
         self._records, self._of_records, self._tensors, self._of_tensors = [], [], [], []
-        outcome: Outcome
         try:
             batch = predict(_joined(records, tensors, served), served)
         # Every waiting request must get the error, whatever it is.
@@ -101,8 +100,7 @@ class Batcher:
         end = 0
         for rows, answer in waiting:
             start, end = end, end + rows
-            outcome = batch.part(start, end)
-            answer(outcome)
+            answer(batch.part(start, end))
 
 
 def _joined(

@@ -3,9 +3,10 @@
 An ASGI server makes a scope, a task, events and messages for each request; for one record they take
 several times as long as the prediction. The rule of this room: a request that is whole, small, and
 addressed to a route that predicts, with nothing unusual about it, is answered here. Everything else
-goes the way of every request, unchanged: `take` leaves it, and has done nothing.
+goes the way of every request, unchanged: `take` leaves it, and has only noted the work of looking.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from typing import Protocol
@@ -17,6 +18,7 @@ from api.http.intake import Intake
 from api.http.responses import BytesResponse
 from api.routes import predict
 from api.serving.batcher import Batcher, Outcome
+from api.serving.predictor import Predicted
 from api.serving.served_model import ServedModel, ServedModelHolder
 from api.short_cut.head import Head, Heads
 from api.v2 import inference
@@ -87,12 +89,13 @@ class ShortCut:
             records = predict.asked(body, self._max_rows, served)
             if records is None or not predict.is_short(records, served):
                 return Verdict.LEFT
-            self._batcher.add_records(records, served, asked.answer_records)
+            self._batcher.add_records(records, served, partial(asked.answer, predict.answered))
         else:
             question = self._question(body, head, served)
             if question is None:
                 return Verdict.LEFT
-            answer = partial(asked.answer_tensors, question)
+            respond = partial(inference.answered, question=question)
+            answer = partial(asked.answer, respond)
             self._batcher.add_tensors(question.values, question.rows, served, answer)
         return Verdict.TAKEN
 
@@ -113,25 +116,14 @@ class _Asked:
         self._data = data
         self._exchange = exchange
 
-    def answer_records(self, outcome: Outcome) -> None:
+    def answer(self, respond: Callable[[Predicted], BytesResponse], outcome: Outcome) -> None:
+        """Answer with what `respond` makes of the predictions."""
         if isinstance(outcome, Exception):
             self._fail(outcome)
             return
         try:
-            response = predict.answered(outcome)
+            response = respond(outcome)
         # A bug, like any error of the model.
-        except Exception as error:
-            self._fail(error)
-        else:
-            self._answer(response)
-
-    def answer_tensors(self, question: Question, outcome: Outcome) -> None:
-        if isinstance(outcome, Exception):
-            self._fail(outcome)
-            return
-        try:
-            response = inference.answered(outcome, question)
-        # As above.
         except Exception as error:
             self._fail(error)
         else:

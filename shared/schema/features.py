@@ -102,7 +102,7 @@ class Feature(BaseModel):
     def number_check(self) -> Callable[[float], bool]:
         """Return the function that says whether a column of numbers may contain a number.
 
-        It says what `allowed` says, which takes ten times as long for one.
+        It says what `allowed` says, which takes 30 times as long for one.
         """
         lowest, highest = self.bounds
         whole, required = self.whole, self.required
