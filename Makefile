@@ -18,7 +18,7 @@ up build: export LIFEBOAT_VERSION = $(VERSION)
 export ORT_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up build check-config check-run roll down retrain new-model backup restore sign check test coverage screenshots faults fuzz bench bench-reload bench-training bench-fields bench-peers lint format hooks lock sbom
+.PHONY: help run up build check-config check-run roll down retrain new-model backup restore sign check test coverage screenshots faults fuzz bench bench-reload bench-training bench-fields bench-peers lint format hooks lock sbom cloud
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
@@ -86,6 +86,11 @@ coverage: $(INSTALLED) ## Run the unit and integration tests and say what they r
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 
+# In an environment of its own: its tools are over 1 GB.
+CLOUD := .local/cloud
+cloud: $(CLOUD)/.installed ## Run the tests of buckets, functions, images, Swarm, Kubernetes and ECS
+	@exec $(CLOUD)/venv/bin/python -m pytest --numprocesses 2 $(or $(ARGS),tests/cloud)
+
 screenshots: $(INSTALLED) ## Take the pictures in docs/screenshots anew (needs Chromium)
 	@exec $(BIN)/python -m pytest tests/browser --screenshots $(ARGS)
 
@@ -133,6 +138,7 @@ lock: $(INSTALLED) ## Lock the newest allowed dependencies into requirements/
 	$(LOCK) --group worker --constraint requirements/dev.txt --output-file requirements/worker.txt pyproject.toml
 	$(LOCK) --group otel --constraint requirements/dev.txt --output-file requirements/otel.txt pyproject.toml
 	$(LOCK) --group tests --constraint requirements/dev.txt --output-file requirements/tests.txt pyproject.toml
+	$(LOCK) --group cloud --constraint requirements/dev.txt --output-file requirements/cloud.txt pyproject.toml
 	$(LOCK) --group uv --output-file requirements/uv.txt pyproject.toml
 
 SBOM ?= sbom
@@ -159,4 +165,11 @@ $(INSTALLED): requirements/uv.txt requirements/dev.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements/uv.txt requirements/dev.txt
+	@touch $@
+
+$(CLOUD)/.installed: $(INSTALLED) requirements/cloud.txt
+	@echo "Setting up $(CLOUD); this takes some minutes the first time."
+	@mkdir -p $(CLOUD)
+	@test -x $(CLOUD)/venv/bin/python || $(BIN)/python -m venv --without-pip --clear $(CLOUD)/venv
+	@$(BIN)/uv pip sync --quiet --python $(CLOUD)/venv/bin/python --require-hashes requirements/cloud.txt
 	@touch $@

@@ -20,7 +20,7 @@ from tests.support.held_runs import HeldRuns
 from tests.support.processes import Stack
 from tests.support.versions import TRAINING_DATA
 
-_LONGEST_FIRST = ["containers", "browser", "faults", "integration", "unit"]
+_LONGEST_FIRST = ["cloud", "containers", "browser", "faults", "integration", "unit"]
 
 
 # A shell that starts the tests in the background makes them ignore SIGINT, and nohup makes them

@@ -1,0 +1,65 @@
+"""What the cloud ring drives and no Python package brings: Debian's own binaries, unpacked.
+
+They go to `.local/cloud/debian`, beside the environment that `make cloud` makes, and are not installed.
+"""
+
+import fcntl
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.processes import ROOT
+
+FOLDER = ROOT / ".local" / "cloud"
+_DEBIAN = FOLDER / "debian"
+_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+_DOWNLOAD_SECONDS = 300
+
+
+def python_tool(name: str) -> Path:
+    """Return a program of the environment that the tests run in, such as `weed` or `cfn-lint`."""
+    found = Path(sys.executable).parent / name
+    assert found.exists(), f"{name} is not installed beside Python; run the ring with `make cloud`"
+    return found
+
+
+def debian_tool(package: str, program: str, suite: str = "trixie") -> Path:
+    """Return a program of a Debian package; the package is downloaded and unpacked at first use."""
+    folder = _DEBIAN / package
+    _DEBIAN.mkdir(parents=True, exist_ok=True)
+    # Several processes of pytest may ask at once.
+    with (_DEBIAN / f"{package}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / program).exists():
+            _unpack(package, folder, suite)
+    assert (folder / program).exists(), f"Debian's package {package} has no {program}"
+    return folder / program
+
+
+def _unpack(package: str, folder: Path, suite: str) -> None:
+    work = _DEBIAN / f"{package}.apt"
+    for needed in ("lists/partial", "cache/archives/partial", "deb"):
+        (work / needed).mkdir(parents=True, exist_ok=True)
+    # The mirror that this machine has, for a suite that it may not have.
+    sources = Path("/etc/apt/sources.list.d/debian.sources").read_text()
+    mirror = next(line for line in sources.splitlines() if line.startswith("URIs:"))
+    (work / "s.sources").write_text(
+        f"Types: deb\n{mirror}\nSuites: {suite}\nComponents: main\nSigned-By: {_KEYRING}\n"
+    )
+    options = [
+        f"-oDir::Etc::sourcelist={work}/s.sources",
+        "-oDir::Etc::sourceparts=/dev/null",
+        f"-oDir::State::lists={work}/lists",
+        f"-oDir::Cache={work}/cache",
+        "-oDir::State::status=/dev/null",
+        "-oAPT::Sandbox::User=root",
+    ]
+    for command in (["update"], ["download", package]):
+        subprocess.run(
+            ["apt-get", "-qq", *options, *command],
+            cwd=work / "deb",
+            check=True,
+            timeout=_DOWNLOAD_SECONDS,
+        )
+    for archive in (work / "deb").glob("*.deb"):
+        subprocess.run(["dpkg", "-x", str(archive), str(folder)], check=True, timeout=60)
