@@ -108,16 +108,18 @@ def _lifespan(settings: Settings, intake: Intake, heads: Heads) -> Lifespan[Fast
     async def lifespan(api: FastAPI) -> AsyncIterator[State]:
         tracing.start("lifeboat-api")
         process_files.tidy()
-        own = resources.build(settings)
+        own = None if settings.serves_only else resources.build(settings)
+        models = resources.model_store(settings) if own is None else own.models
         holder, batcher = ServedModelHolder(), Batcher()
         short_cut = ShortCut(heads, holder, batcher, intake, settings.max_rows)
         # A span is opened and closed in a context of its own, which a task is.
         is_off = settings.short_cut == "off" or tracing.is_on()
-        replicas = Replicas(own.redis)
+        replicas = Replicas(own.redis) if own else None
         document = OpenApi(api)
-        watcher = Watcher(own.version_key, own.models, holder, replicas, document.of)
-        job_watch = JobWatch(own.jobs, own.queue)
-        background = Background(watcher.watch, job_watch.watch, metrics.keep_saving)
+        signal = own.version_key if own else resources.note_follower(settings)
+        watcher = Watcher(signal, models, holder, replicas, document.of)
+        watches = [JobWatch(own.jobs, own.queue).watch] if own else []
+        background = Background(watcher.watch, *watches, metrics.keep_saving)
         background.start()
         try:
             with stop_flag() as stopping:
@@ -134,23 +136,25 @@ def _lifespan(settings: Settings, intake: Intake, heads: Heads) -> Lifespan[Fast
                     openapi=document.routes,
                     holder=holder,
                     watcher=watcher,
-                    models=own.models,
-                    version_key=own.version_key,
-                    jobs=own.jobs,
-                    queue=own.queue,
+                    models=models,
+                    version_key=own.version_key if own else None,
+                    jobs=own.jobs if own else None,
+                    queue=own.queue if own else None,
                     replicas=replicas,
                     batcher=batcher,
                     short_cut=None if is_off else short_cut,
                     predict_limiter=CapacityLimiter(limits.PREDICT_THREADS),
                     metrics_limiter=CapacityLimiter(limits.METRICS_THREADS),
                     stream_limiter=CapacityLimiter(limits.STREAM_THREADS),
-                    redis_turns=Semaphore(limits.REDIS_TURNS),
+                    store_limiter=CapacityLimiter(limits.STORE_THREADS),
+                    redis_turns=Semaphore(limits.REDIS_TURNS) if own else None,
                     stopping=stopping,
                 )
         finally:
             await to_thread.run_sync(background.stop)
             metrics.save()
             await to_thread.run_sync(tracing.stop)
-            own.close()
+            if own:
+                own.close()
 
     return lifespan

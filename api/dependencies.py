@@ -13,6 +13,7 @@ from api.serving.batcher import Batcher
 from api.serving.replicas import Replicas
 from api.serving.served_model import ServedModelHolder
 from api.serving.watcher import Watcher
+from shared.errors import ServesOnly
 from shared.jobs.queue import JobQueue
 from shared.jobs.store import JobStore
 from shared.settings import Settings
@@ -29,17 +30,20 @@ class State(TypedDict):
     holder: ServedModelHolder
     watcher: Watcher
     models: ModelStore
-    version_key: VersionKey
-    jobs: JobStore
-    queue: JobQueue
-    replicas: Replicas
+    version_key: VersionKey | None
+    """This and what follows is None without Redis; `redis_turns` sees to it that nobody asks."""
+    jobs: JobStore | None
+    queue: JobQueue | None
+    replicas: Replicas | None
     batcher: Batcher
     short_cut: object
     """The `ShortCut` of `api/short_cut/`, which stands above this module; None if it is off."""
     predict_limiter: CapacityLimiter
     metrics_limiter: CapacityLimiter
     stream_limiter: CapacityLimiter
-    redis_turns: Semaphore
+    store_limiter: CapacityLimiter
+    redis_turns: Semaphore | None
+    """None without Redis."""
     stopping: threading.Event
 
 
@@ -60,6 +64,7 @@ JobStoreDep = Annotated[JobStore, _from_state("jobs")]
 JobQueueDep = Annotated[JobQueue, _from_state("queue")]
 ReplicasDep = Annotated[Replicas, _from_state("replicas")]
 MetricsLimiterDep = Annotated[CapacityLimiter, _from_state("metrics_limiter")]
+StoreLimiterDep = Annotated[CapacityLimiter, _from_state("store_limiter")]
 StoppingDep = Annotated[threading.Event, _from_state("stopping")]
 StreamLimiterDep = Annotated[CapacityLimiter, _from_state("stream_limiter")]
 
@@ -86,8 +91,15 @@ async def _wait_for_turn(request: Request) -> AsyncIterator[Turn]:
 
     Raises:
         redis.TimeoutError: No turn came. The API answers as if it had asked Redis.
+        ServesOnly: There is no Redis.
     """
-    turns: Semaphore = request.state["redis_turns"]
+    turns: Semaphore | None = request.state["redis_turns"]
+    if turns is None:
+        raise ServesOnly(
+            "this API only serves (LIFEBOAT_REDIS_URL is none): it has no jobs, and follows the "
+            "choice that lies beside the model versions. Train and publish with `python -m "
+            "worker.publish`, and choose with `python -m worker.choice`"
+        )
     try:
         with fail_after(limits.TURN_SECONDS):
             await turns.acquire()

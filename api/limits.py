@@ -111,6 +111,11 @@ PREDICT_THREADS = 1
 """Large requests that are predicted at once: more would only take turns, and hold up the small
 requests."""
 
+STORE_THREADS = 8
+STORE_SECONDS = 2.8
+"""Calls that ask the store of versions at once, and the longest that a client waits for one. A
+bucket's own time-out ends each request to it, but a call may need several."""
+
 METRICS_THREADS = 1
 """A thread for `/metrics` alone, because the other threads may all be waiting for Redis."""
 
@@ -185,6 +190,7 @@ assert REDIS_TURNS < HANDLER_THREADS, "a call that has its turn would wait for a
 assert CALL_BYTES <= INLINE_BYTES, "a call would take as much of the event loop as predictions may"
 assert REQUEST_BYTES + INLINE_BYTES <= TURN_BYTES, "no turn would admit the largest small body"
 assert LAST_REQUEST_SECONDS < DRAIN_SECONDS, "the last requests would be cut off"
+assert KEPT_SECONDS < STORE_SECONDS, "a choice would be answered later than other calls"
 assert KEPT_SECONDS < DRAIN_SECONDS, "the answer to a choice would be cut off"
 assert FIRST_LOOK_SECONDS < HEALTHCHECK_SECONDS, "a process that loads its model would be killed"
 assert DISCARD_SECONDS <= (LOOKS - 1) * LOOK_SECONDS, "a refused client would lose its answer"

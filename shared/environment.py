@@ -86,6 +86,10 @@ def read(file: str | None) -> Environment:
             )
         else:
             found.values[name] = value
+    # What Cloud Run, Heroku and others tell a container.
+    port = os.environ.get("PORT", "").strip()
+    if port.isascii() and port.isdigit():
+        found.values.setdefault("PORT", port)
     found.oddities += [
         f"{PREFIX}{name} is empty, which counts as not set: there is no key"
         for name in empty - found.values.keys()

@@ -61,6 +61,18 @@ class VersionNotServable(LifeboatError):
     status_code = 409
 
 
+class StoreUnreachable(VersionNotServable):
+    """Raised when the store of versions does not answer, or not in time."""
+
+    status_code = 503
+
+
+class ServesOnly(LifeboatError):
+    """Raised when a process without Redis is asked about jobs, or to change the choice."""
+
+    status_code = 503
+
+
 class SchemaBreaks(LifeboatError):
     """Raised when a version is chosen that would break requests which are answered now."""
 

@@ -5,12 +5,17 @@ from dataclasses import dataclass
 import redis
 from celery import Celery
 
+from shared import bucket
+from shared.bucket import BucketUrl
+from shared.errors import ServesOnly
 from shared.jobs.attempts import AttemptStore
 from shared.jobs.queue import JobQueue, celery_application
 from shared.jobs.store import JobStore
 from shared.runtime.redis_client import connect
 from shared.settings import Settings
+from shared.versions.following import NoteFollower
 from shared.versions.storage.base import Storage
+from shared.versions.storage.bucket import BucketStorage
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore, Removal, unguarded
 from shared.versions.version_key import VersionKey
@@ -39,7 +44,12 @@ def build(settings: Settings) -> Resources:
 
     Raises:
         UnreadableFile: the file of the Redis password cannot be read.
+        ServesOnly: there is no Redis; `serving` builds what such a process has.
     """
+    if settings.serves_only:
+        raise ServesOnly(
+            "LIFEBOAT_REDIS_URL is none, so this process can only serve; name a Redis server"
+        )
     server = settings.redis_server()
     client = connect(server)
     celery = celery_application(server)
@@ -56,8 +66,23 @@ def build(settings: Settings) -> Resources:
 
 
 def storage(settings: Settings) -> Storage:
-    """Build the storage in which the bytes of the model versions lie."""
-    return LocalStorage(settings.models_dir)
+    """Build the storage in which the bytes of the model versions lie; nothing is asked for yet."""
+    url = settings.bucket_url
+    return LocalStorage(settings.models_dir) if url is None else bucket_storage(settings, url)
+
+
+def bucket_storage(settings: Settings, url: BucketUrl) -> BucketStorage:
+    """Build the storage of a bucket, with the time-outs and the endpoint of the settings."""
+    return BucketStorage(
+        str(url),
+        bucket.client(url, settings.store_endpoint, settings.store_timeout_seconds),
+        bucket.client(url, settings.store_endpoint, settings.store_load_timeout_seconds),
+    )
+
+
+def note_follower(settings: Settings) -> NoteFollower:
+    """Build what an API process without Redis follows."""
+    return NoteFollower(storage(settings), settings.store_poll_seconds)
 
 
 def model_store(

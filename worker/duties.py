@@ -6,13 +6,13 @@ import time
 
 import redis
 
-from shared.errors import VersionNotFound, VersionNotServable
 from shared.jobs.store import Origin
 from shared.jobs.watch import JobWatch
 from shared.resources import Resources
 from shared.runtime.background import Background
 from shared.runtime.redis_outage import cause
 from shared.schema.compatibility import is_same
+from worker.choice.mirror import Mirror
 from worker.pool import Children, ChildWatch, kill
 from worker.training_right import READING, OwnDefinition
 
@@ -48,7 +48,7 @@ class Duties:
         self._children = children
         self._ended = threading.Event()
         self._background = Background(
-            self._mirror_version_key,
+            Mirror(self._version_key, self._models).follow,
             JobWatch(self._jobs, self._queue).watch,
             self._definition.follow,
             self._train_first_model,
@@ -70,24 +70,6 @@ class Duties:
     def stop(self) -> None:
         self._ended.set()
         self._background.stop()
-
-    def _mirror_version_key(self, stop: threading.Event) -> None:
-        """Note on the volume which version is chosen, for API processes without Redis."""
-        said = ""
-        for reading in self._version_key.follow(stop):
-            if reading.version is None:
-                continue
-            try:
-                if reading.version != self._models.current():
-                    self._models.load(reading.version)
-                    self._models.set_current(reading.version)
-                said = ""
-            except (VersionNotFound, VersionNotServable, OSError) as error:
-                # Without the name of the file that was tried, which differs each time.
-                reason = getattr(error, "strerror", None) or str(error)
-                if said != reason:
-                    said = reason
-                    log.warning("the version key is not noted on the volume: %s", reason)
 
     def _train_first_model(self, stop: threading.Event) -> None:
         """Ask for a run if no version has this definition's schema: a first start, or a new one.

@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import suppress
+from typing import Literal
 
 import redis
 from anyio import CapacityLimiter, move_on_after, to_thread
@@ -20,6 +21,7 @@ from api.dependencies import (
 from api.http.key import ApiKeyRequired
 from api.schemas.answers import Live, Readiness
 from api.schemas.documented import KEY_NEEDED
+from api.serving.watcher import Watcher
 from api.telemetry.exposition import exposition
 from shared import __version__
 from shared.jobs.durations import JobStatistics
@@ -54,8 +56,9 @@ async def get_ready(
     return Readiness(
         status="ready" if version else "no model yet",
         model_version=version,
-        redis="up" if watcher.redis_answers else "down",
+        redis=_redis(watcher),
         redis_error=watcher.redis_error,
+        store_error=watcher.store_error,
         version=__version__,
         revision=settings.revision,
     )
@@ -87,6 +90,12 @@ async def get_metrics(
         text,
         headers={"Content-Type": CONTENT_TYPE_LATEST},
     )
+
+
+def _redis(watcher: Watcher) -> Literal["up", "down", "none"]:
+    if not watcher.has_redis:
+        return "none"
+    return "up" if watcher.redis_answers else "down"
 
 
 async def _statistics(jobs: JobStore, limiter: CapacityLimiter) -> JobStatistics | None:

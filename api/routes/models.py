@@ -1,32 +1,41 @@
 """The model versions, and the choice of the version that is served."""
 
 import logging
-from typing import Annotated, Any
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, TypeVar
 
 import anyio
-from anyio import move_on_after, to_thread
+from anyio import CapacityLimiter, fail_after, move_on_after, to_thread
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from api import limits
-from api.dependencies import HolderDep, ModelStoreDep, RedisTurn, TurnDep, VersionKeyDep
+from api.dependencies import (
+    HolderDep,
+    ModelStoreDep,
+    RedisTurn,
+    StoreLimiterDep,
+    TurnDep,
+    VersionKeyDep,
+)
 from api.http.key import ApiKeyRequired
 from api.schemas.answers import ChosenModel, ModelChoice, Models, ModelVersion
 from api.schemas.documented import (
     BODY,
-    BUSY,
     INVALID_CALL,
     KEY_NEEDED,
     NO_JSON,
     NO_PLOT,
     NO_REDIS,
+    NO_STORE,
     NO_VERSION,
     NOT_SERVABLE,
 )
 from api.schemas.parameters import PlotName, VersionName
 from api.serving.served_model import ServedModel
-from shared.errors import SchemaBreaks
+from shared.errors import SchemaBreaks, StoreUnreachable
 from shared.schema.compatibility import breaks
 from shared.versions.manifest import Manifest
 from shared.versions.store import ModelStore
@@ -38,6 +47,8 @@ _PLOT_HEADERS = {
     # For people who open the plot by itself: nothing in it runs, and it loads nothing.
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
 }
+
+_Answer = TypeVar("_Answer")
 
 log = logging.getLogger(__name__)
 
@@ -69,16 +80,19 @@ async def _read_choice(request: Request) -> ModelChoice:
         ) from None
 
 
-@router.get("/models", responses=BUSY)
-def get_models(models: ModelStoreDep, holder: HolderDep) -> Models:
+@router.get("/models", responses=NO_STORE)
+async def get_models(models: ModelStoreDep, holder: HolderDep, limiter: StoreLimiterDep) -> Models:
     """List every version in the store, newest first. Needs no Redis."""
-    return Models(serving=holder.version, versions=_versions(models))
+    found = await _in_time(limiter, models.listed)
+    return Models(serving=holder.version, versions=[_described(manifest) for manifest in found])
 
 
-@router.get("/models/{model_version}", responses=NO_VERSION | NOT_SERVABLE | BUSY)
-def get_model(model_version: VersionName, models: ModelStoreDep) -> Manifest:
+@router.get("/models/{model_version}", responses=NO_VERSION | NOT_SERVABLE | NO_STORE)
+async def get_model(
+    model_version: VersionName, models: ModelStoreDep, limiter: StoreLimiterDep
+) -> Manifest:
     """Return the manifest of a version: all that is known of it."""
-    return models.manifest(model_version)
+    return await _in_time(limiter, models.manifest, model_version)
 
 
 @router.get(
@@ -86,12 +100,15 @@ def get_model(model_version: VersionName, models: ModelStoreDep) -> Manifest:
     response_class=Response,
     responses=NO_PLOT
     | NOT_SERVABLE
-    | BUSY
+    | NO_STORE
     | {200: {"content": {_SVG: {}}, "description": "A picture, with a background of its own."}},
 )
-def get_model_plot(model_version: VersionName, plot: PlotName, models: ModelStoreDep) -> Response:
+async def get_model_plot(
+    model_version: VersionName, plot: PlotName, models: ModelStoreDep, limiter: StoreLimiterDep
+) -> Response:
     """Return a plot of how the version did in cross-validation, on rows its fits had not seen."""
-    return Response(models.plot(model_version, plot), headers=_PLOT_HEADERS, media_type=_SVG)
+    picture = await _in_time(limiter, models.plot, model_version, plot)
+    return Response(picture, headers=_PLOT_HEADERS, media_type=_SVG)
 
 
 @router.put(
@@ -106,21 +123,24 @@ async def put_current_model(
     holder: HolderDep,
     version_key: VersionKeyDep,
     turn: TurnDep,
+    limiter: StoreLimiterDep,
 ) -> ChosenModel:
     """Serve that version: roll back, or forward, in every API process within milliseconds.
 
     Then wait for up to a second until the worker has noted the choice beside the versions.
     """
+    deadline = anyio.current_time() + limits.STORE_SECONDS
     version = choice.model_version
     # Before Redis is asked: whoever names what cannot be served learns that, whatever Redis says.
-    manifest, _ = await to_thread.run_sync(models.load, version)
+    manifest = await _in_time(limiter, models.check, version, deadline=deadline)
     if not choice.allow_schema_change:
         _check_schema(manifest, holder.current)
-    await to_thread.run_sync(version_key.choose, version, models.manifest)
+    choose = partial(version_key.choose, version, models.manifest)
+    await _in_time(limiter, choose, deadline=deadline)
     log.info("chosen as the version to serve", extra={"model_version": version})
     # What follows asks the volume, and other calls may ask Redis meanwhile.
     turn.end()
-    kept = await _is_kept(version, models)
+    kept = await _is_kept(version, models, deadline)
     if not kept:
         log.warning(
             "the choice is in Redis and not on the volume, so an API process that starts without "
@@ -140,30 +160,50 @@ def _check_schema(manifest: Manifest, served: ServedModel | None) -> None:
         )
 
 
-async def _is_kept(version: str, models: ModelStore) -> bool:
+async def _is_kept(version: str, models: ModelStore, deadline: float) -> bool:
     """Wait for the worker's note of the choice; return whether it is on the volume in time."""
-    with move_on_after(limits.KEPT_SECONDS):
+    with move_on_after(min(limits.KEPT_SECONDS, deadline - anyio.current_time())):
         while await to_thread.run_sync(models.current, abandon_on_cancel=True) != version:
             await anyio.sleep(limits.KEPT_LOOK_SECONDS)
         return True
     return False
 
 
-def _versions(models: ModelStore) -> list[ModelVersion]:
-    return [
-        ModelVersion(
-            model_version=manifest.model_version,
-            job_id=manifest.job_id,
-            created_at=manifest.created_at,
-            outcome=manifest.gate.outcome,
-            reason=manifest.gate.reason,
-            metrics=manifest.metrics,
-            metric=manifest.metric,
-            higher_is_better=manifest.higher_is_better,
-            target=manifest.record_schema.target,
-            kind=manifest.record_schema.kind,
-            data=manifest.data,
-            plots=manifest.plots,
-        )
-        for manifest in models.manifests()
-    ]
+async def _in_time(
+    limiter: CapacityLimiter,
+    ask: Callable[..., _Answer],
+    *about: str,
+    deadline: float | None = None,
+) -> _Answer:
+    """Return what the store answers, in a thread of the few that may wait for it.
+
+    Raises:
+        StoreUnreachable: it did not answer in time. The thread goes on until the storage's own
+            time-outs, and keeps what it has read.
+    """
+    left = limits.STORE_SECONDS if deadline is None else deadline - anyio.current_time()
+    try:
+        with fail_after(left):
+            return await to_thread.run_sync(ask, *about, abandon_on_cancel=True, limiter=limiter)
+    except TimeoutError:
+        raise StoreUnreachable(
+            f"the store of model versions did not answer within {limits.STORE_SECONDS:g} s; "
+            "predictions go on, try again in a moment"
+        ) from None
+
+
+def _described(manifest: Manifest) -> ModelVersion:
+    return ModelVersion(
+        model_version=manifest.model_version,
+        job_id=manifest.job_id,
+        created_at=manifest.created_at,
+        outcome=manifest.gate.outcome,
+        reason=manifest.gate.reason,
+        metrics=manifest.metrics,
+        metric=manifest.metric,
+        higher_is_better=manifest.higher_is_better,
+        target=manifest.record_schema.target,
+        kind=manifest.record_schema.kind,
+        data=manifest.data,
+        plots=manifest.plots,
+    )

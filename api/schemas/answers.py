@@ -120,11 +120,13 @@ class Live(Answer):
 class Readiness(Answer):
     status: Literal["ready", "no model yet"]
     model_version: str | None
-    redis: Literal["up", "down"]
+    redis: Literal["up", "down", "none"]
     """For information only: predictions do not need Redis. `down` if it does not answer or takes no
-    changes."""
+    changes, `none` if this API only serves."""
     redis_error: str | None
     """Why Redis is down."""
+    store_error: str | None = None
+    """Why the store of versions does not answer, if the API follows it instead of Redis."""
     version: str
     """Lifeboat's own version."""
     revision: str

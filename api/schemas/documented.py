@@ -49,6 +49,7 @@ NOT_SERVED = _error(404, "That model, or that version of it, is not served.", In
 BUSY_V2 = _error(503, _BUSY, InferenceError)
 NO_MODEL_V2 = _error(503, f"No model yet, or: {_BUSY}", InferenceError)
 NO_REDIS = _error(503, f"Redis does not answer, or: {_BUSY}")
+NO_STORE = _error(503, f"The store of model versions does not answer, or: {_BUSY}")
 NO_JOB = _error(404, "There is no such job.")
 JOB_ENDED = _error(409, "The job has already ended.")
 NO_VERSION = _error(404, "There is no such model version.")

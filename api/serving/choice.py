@@ -33,5 +33,5 @@ def may_be_tried(version: str, refused_at: Mapping[str, float], now: float) -> b
 
 
 def to_put_back(reading: Reading, served: str | None) -> str | None:
-    """Return the served version if Redis answers and its key is missing; else None."""
-    return served if reading.redis_answers and reading.version is None else None
+    """Return the served version if the choice was asked for and is missing; else None."""
+    return served if reading.answers and reading.version is None else None

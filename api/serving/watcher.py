@@ -1,11 +1,13 @@
-"""The watcher: follows the version key, and swaps in the version that it names."""
+"""The watcher: follows the choice of the version, and swaps in the version that it names."""
 
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
+from typing import Protocol
 
 import redis
 
@@ -16,9 +18,19 @@ from api.telemetry import metrics, process_files
 from shared.errors import VersionNotFound, VersionNotServable
 from shared.runtime.redis_outage import Outage, public_cause
 from shared.versions.store import ModelStore
-from shared.versions.version_key import Reading, VersionKey
+from shared.versions.version_key import Reading
 
 log = logging.getLogger(__name__)
+
+
+class Signal(Protocol):
+    """What names the version to serve: the version key, or the note in the store without Redis."""
+
+    def follow(self, stop: threading.Event) -> Iterator[Reading]:
+        """Yield what is chosen at once, at each change, and now and then, until `stop` is set."""
+
+    def put_back(self, version: str) -> bool:
+        """Choose the version that is served if none is chosen; return whether that was done."""
 
 
 class Watcher:
@@ -29,15 +41,15 @@ class Watcher:
 
     def __init__(
         self,
-        version_key: VersionKey,
+        signal: Signal,
         models: ModelStore,
         holder: ServedModelHolder,
-        replicas: Replicas,
+        replicas: Replicas | None,
         describe: Describe,
     ) -> None:
-        """`describe` makes the OpenAPI document of a version."""
+        """`replicas` is None without Redis; `describe` makes the OpenAPI document of a version."""
         self._describe = describe
-        self._version_key = version_key
+        self._signal = signal
         self._models = models
         self._holder = holder
         self._replicas = replicas
@@ -47,11 +59,17 @@ class Watcher:
         self._outage = Outage(log, "predictions go on")
         self.redis_error: str | None = None
         """Why Redis does not answer, or takes no changes."""
+        self.store_error: str | None = None
+        """Why the store does not answer, if it is what is followed."""
 
     @property
     def chosen(self) -> str | None:
-        """The version that the version key named when it was last read."""
+        """The version that was chosen when that was last read."""
         return self._last_read
+
+    @property
+    def has_redis(self) -> bool:
+        return self._replicas is not None
 
     @property
     def served(self) -> str | None:
@@ -62,19 +80,20 @@ class Watcher:
         self._looked.wait(timeout_seconds)
 
     def watch(self, stop: threading.Event) -> None:
-        """Follow the version key until `stop` is set."""
-        for reading in self._version_key.follow(stop):
+        """Follow the choice until `stop` is set."""
+        note = self._note_store if self._replicas is None else self._note_redis
+        for reading in self._signal.follow(stop):
             failure = _failure(partial(self._heed, reading))
             error = reading.error or failure
             if not self._looked.is_set():
-                self._note_redis(error)
+                note(error)
                 self._looked.set()
             # After the swap, which must not wait; and not while a call would take the time-out. It
             # also shows whether Redis takes changes.
-            if error is None:
+            if error is None and self._replicas is not None:
                 error = _failure(partial(self._replicas.note, self._holder.version))
-            self._note_redis(error)
-        if self.redis_answers:
+            note(error)
+        if self._replicas is not None and self.redis_answers:
             with suppress(redis.RedisError):
                 self._replicas.leave()
 
@@ -88,7 +107,7 @@ class Watcher:
         if self._holder.version is None:
             self._serve_first(choice.stored(self._models.current(), self._models.manifests()))
         missing = choice.to_put_back(reading, self._holder.version)
-        if missing is not None and self._version_key.put_back(missing):
+        if missing is not None and self._signal.put_back(missing):
             log.info("the version key was missing; put back", extra={"model_version": missing})
 
     def _serve_first(self, versions: Iterable[str]) -> None:
@@ -125,7 +144,16 @@ class Watcher:
         log.info("now serving (before: %s)", before, extra={"model_version": version})
         return True
 
-    def _note_redis(self, error: redis.RedisError | None) -> None:
+    def _note_store(self, error: Exception | None) -> None:
+        before, self.store_error = self.store_error, None if error is None else str(error)
+        metrics.STORE_UP.set(error is None)
+        metrics.REDIS_UP.set(math.nan)
+        if self.store_error and self.store_error != before:
+            log.warning("the choice cannot be read: %s; predictions go on", self.store_error)
+        elif before and error is None:
+            log.info("the store answers again")
+
+    def _note_redis(self, error: Exception | None) -> None:
         if error is not None:
             self._outage.note(error)
         elif self._looked.is_set():
@@ -134,11 +162,12 @@ class Watcher:
             log.info("Redis answers")
         self.redis_error = None if error is None else public_cause(error)
         metrics.REDIS_UP.set(self.redis_answers)
+        metrics.STORE_UP.set(math.nan)
 
     @property
     def redis_answers(self) -> bool:
-        """Whether Redis answers, and takes changes."""
-        return self._looked.is_set() and self.redis_error is None
+        """Whether there is Redis, and it answers and takes changes."""
+        return self.has_redis and self._looked.is_set() and self.redis_error is None
 
 
 def _failure(call: Callable[[], object]) -> redis.RedisError | None:

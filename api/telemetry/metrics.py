@@ -67,7 +67,13 @@ MODEL_CREATED = Gauge(
 )
 REDIS_UP = Gauge(
     "lifeboat_redis_up",
-    "1 while Redis answers: the lowest over all processes.",
+    "1 while Redis answers: the lowest over all processes. NaN if there is none.",
+    multiprocess_mode="livemin",
+)
+STORE_UP = Gauge(
+    "lifeboat_store_up",
+    "1 while the store that is followed without Redis answers: the lowest over all processes. NaN "
+    "with Redis.",
     multiprocess_mode="livemin",
 )
 

@@ -18,6 +18,10 @@ ACTIVE_JOB = "lifeboat:active-job"
 """String: the id of the job that is queued or running. A job holds it from its creation to its end,
 so at most one run exists: it is the run lock, and makes `PUT /run-pipeline` idempotent."""
 
+NOTED = "lifeboat:noted"
+"""String, JSON: the version and the generation that the version key and `current.json` had when
+they were last alike (`worker/choice/mirror.py`)."""
+
 JOBS = "lifeboat:jobs"
 """List: the ids of the recent jobs, newest first."""
 

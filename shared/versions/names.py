@@ -35,6 +35,14 @@ def published(keys: Iterable[str]) -> set[str]:
     return {parts[0] for parts in split if parts[1:] == [MANIFEST_FILE] and is_name(parts[0])}
 
 
+def seconds_since(version: str) -> float:
+    """Return how long ago a version was named; infinite if its name is not a time."""
+    try:
+        return (datetime.now(UTC) - _time_of(version)).total_seconds()
+    except (ValueError, OverflowError):
+        return float("inf")
+
+
 def later_than(versions: Iterable[str]) -> str:
     """Return a new name, later than `versions` (newest first) even if the clock was set back."""
     moment = datetime.now(UTC)

@@ -1,22 +1,23 @@
-"""Model versions and their life in a storage: published whole, read with their digests checked."""
+"""Model versions and their life in a storage: published whole, signed, removed."""
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Literal
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
-from shared.errors import PlotNotFound, VersionNotFound, VersionNotServable
+from shared.errors import VersionNotFound, VersionNotServable
 from shared.versions import current, digest, names
-from shared.versions.manifest import MANIFEST_FILE, ONNX_FILE, FileDigest, Manifest
-from shared.versions.onnx_model import OnnxModel
-from shared.versions.storage.base import KeyExists, KeyNotFound, Storage
+from shared.versions.current import Note
+from shared.versions.manifest import MANIFEST_FILE, ONNX_FILE, Manifest
+from shared.versions.reader import ModelReader, parsed
+from shared.versions.storage.base import KeyExists, Storage
 
 _STAGING_PREFIX = ".staging-"
 """Begins the name of the folder in which earlier releases prepared a version."""
 
-_REMEDY = "restore it from a backup, or choose another version"
+_UNFINISHED_SECONDS = 3600.0
+"""How long a version in a bucket may be without its manifest: another publisher may be writing it,
+whom no run lock of this Redis holds off."""
 
 Removal = Callable[[str], AbstractContextManager[bool]]
 """Begins the removal of a version: inside the context nobody can choose it. The value says whether
@@ -28,11 +29,10 @@ def unguarded(_: str) -> AbstractContextManager[bool]:
     return nullcontext(True)
 
 
-class ModelStore:
-    """The model versions in a storage. Reading needs no more than a storage that can be read.
+class ModelStore(ModelReader):
+    """The model versions in a storage, to read and to write.
 
-    With a signing key the store publishes signed versions, and reads no others. Versions that were
-    signed with one of the old keys can be read, too.
+    With a signing key the store publishes signed versions.
     """
 
     def __init__(
@@ -42,100 +42,8 @@ class ModelStore:
         old_signing_keys: Sequence[SecretStr] = (),
         removal: Removal = unguarded,
     ) -> None:
-        self._storage = storage
+        super().__init__(storage, signing_key, old_signing_keys)
         self._removal = removal
-        self._signing_key = signing_key
-        self._keys = () if signing_key is None else (signing_key, *old_signing_keys)
-
-    # --- reading -------------------------------------------------------------------------------
-
-    def manifest(self, version: str) -> Manifest:
-        """Return a version's manifest.
-
-        Raises:
-            VersionNotFound: there is no version of that name.
-            VersionNotServable: the manifest is missing or damaged, or not signed although there is
-                a key.
-        """
-        return _parsed(version, self._read(version, MANIFEST_FILE), *self._keys)
-
-    def load(self, version: str) -> tuple[Manifest, OnnxModel]:
-        """Return a version warmed up to predict, from the very bytes whose digest was checked.
-
-        Raises:
-            VersionNotFound: there is no version of that name.
-            VersionNotServable: the version is damaged, or not signed although there is a key.
-        """
-        manifest = self.manifest(version)
-        onnx = self._read_described(manifest, ONNX_FILE)
-        try:
-            model = OnnxModel(onnx, manifest.record_schema)
-            model.warm_up()
-        except ValueError as error:
-            raise VersionNotServable(f"model version {version}: {error}") from error
-        return manifest, model
-
-    def plot(self, version: str, name: str) -> bytes:
-        """Return an SVG, from the very bytes whose digest was checked.
-
-        Raises:
-            VersionNotFound: there is no version of that name.
-            PlotNotFound: the version has no such plot.
-            VersionNotServable: the plot or the manifest is damaged. A damaged plot does not keep
-                the version from being served.
-        """
-        manifest = self.manifest(version)
-        for plot in manifest.plots:
-            if plot == name:
-                return self._read_described(manifest, plot.file)
-        raise PlotNotFound(
-            f"model version {version} has no plot {name[:40]!r}; it has "
-            f"{', '.join(manifest.plots) or 'none'}"
-        )
-
-    def versions(self) -> list[str]:
-        """Return the names of all published versions, sound or not, newest first."""
-        try:
-            keys = self._storage.list_keys()
-        except OSError:
-            return []
-        return sorted(names.published(keys), reverse=True)
-
-    def manifests(self) -> Iterator[Manifest]:
-        """Yield the manifest of each version whose manifest is sound, newest first."""
-        for version in self.versions():
-            try:
-                yield self.manifest(version)
-            except (VersionNotFound, VersionNotServable):
-                continue
-
-    def unreadable(self) -> Iterator[str]:
-        """Yield why each version that is not sound cannot be read, or why the storage cannot."""
-        try:
-            versions = names.published(self._storage.list_keys())
-        except OSError as error:
-            yield f"the models folder cannot be read: {error.strerror or error}"
-            return
-        for version in sorted(versions, reverse=True):
-            try:
-                self.manifest(version)
-            except VersionNotFound:
-                # Removed meanwhile.
-                continue
-            except VersionNotServable as error:
-                yield str(error)
-
-    def current(self) -> str | None:
-        """Return the version that was last chosen to be served, as the worker noted it."""
-        return current.read(self._storage)
-
-    def free_bytes(self) -> int | None:
-        """Return how much room the storage has; None if it has no end, or does not say."""
-        with suppress(OSError):
-            return self._storage.free_bytes()
-        return None
-
-    # --- writing: the worker only --------------------------------------------------------------
 
     def create(self) -> None:
         """Make the storage, if there is none yet.
@@ -187,6 +95,15 @@ class ModelStore:
         """
         current.write(self._storage, version)
 
+    def replace_current(self, version: str, seen: Note | None) -> Note:
+        """Note the choice in place of the note that was seen; of several callers one succeeds.
+
+        Raises:
+            KeyChanged: there is another note by now.
+            OSError: the storage does not take the note.
+        """
+        return current.replace(self._storage, version, seen)
+
     def sign(self, version: str) -> bool:
         """Sign a sound version that is not signed, or signed with an old key; False if with this.
 
@@ -199,7 +116,7 @@ class ModelStore:
         """
         content = self._read(version, MANIFEST_FILE)
         keys = self._keys if digest.is_signed(content) else ()
-        manifest = _parsed(version, content, *keys)
+        manifest = parsed(version, content, *keys)
         body = digest.check(content, *keys)
         signed = digest.add(body, self._signing_key)
         if signed == content:
@@ -225,72 +142,19 @@ class ModelStore:
                 self._storage.delete(version)
         return may_be_removed
 
-    # -------------------------------------------------------------------------------------------
-
-    def _read(self, version: str, name: str) -> bytes:
-        try:
-            try:
-                return self._storage.read(f"{names.checked(version)}/{name}")
-            except KeyNotFound:
-                if not self._storage.list_keys(version):
-                    raise names.unknown(version) from None
-                reason = "is missing"
-        except OSError as error:
-            reason = f"cannot be read ({error.strerror or error})"
-        raise VersionNotServable(f"model version {version}: {name} {reason}; {_REMEDY}")
-
-    def _read_described(self, manifest: Manifest, name: str) -> bytes:
-        version = manifest.model_version
-        content = self._read(version, name)
-        if _digest(content) != manifest.files.get(name):
-            raise VersionNotServable(
-                f"model version {version}: {name} is not the file that its manifest describes; "
-                f"{_REMEDY}"
-            )
-        return content
-
     def _remove_unfinished(self) -> None:
-        """Remove what killed workers left without a manifest: only one run publishes at a time."""
+        """Remove what killed workers left without a manifest.
+
+        Into a folder only one run publishes at a time. Into a bucket others may.
+        """
+        quiet = _UNFINISHED_SECONDS if self._storage.is_remote else 0.0
         keys = self._storage.list_keys()
         folders = {folder for folder, slash, _ in (key.partition("/") for key in keys) if slash}
         # A chosen version has lost its manifest rather than never had it.
         for folder in folders - names.published(keys) - {self.current()}:
             with suppress(OSError, VersionNotFound):
                 if names.is_name(folder):
-                    self.discard(folder)
+                    if not quiet or names.seconds_since(folder) > quiet:
+                        self.discard(folder)
                 elif folder.startswith(_STAGING_PREFIX):
                     self._storage.delete(folder)
-
-
-def digests(files: Mapping[str, bytes]) -> dict[str, FileDigest]:
-    """Return the SHA-256 and the size of each file."""
-    return {name: _digest(content) for name, content in sorted(files.items())}
-
-
-def _parsed(version: str, content: bytes, *keys: SecretStr) -> Manifest:
-    """Return a version's manifest, from the very bytes whose digest was checked."""
-    try:
-        text = digest.check(content, *keys)
-        # Under a right digest an unknown field is a later release's. Without one its name may be
-        # damaged.
-        extra: Literal["ignore", "forbid"] = "ignore" if text is not content else "forbid"
-        manifest = Manifest.model_validate_json(text, extra=extra)
-    except digest.DigestWrong as error:
-        raise VersionNotServable(f"model version {version}: {MANIFEST_FILE} {error}") from error
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise VersionNotServable(
-            f"model version {version}: {MANIFEST_FILE} is damaged: {where}: {first['msg']}; "
-            f"{_REMEDY}"
-        ) from error
-    if manifest.model_version != version:
-        raise VersionNotServable(
-            f"model version {version}: {MANIFEST_FILE} is that of {manifest.model_version}; "
-            f"{_REMEDY}"
-        )
-    return manifest
-
-
-def _digest(content: bytes) -> FileDigest:
-    return FileDigest(sha256=hashlib.sha256(content).hexdigest(), size=len(content))

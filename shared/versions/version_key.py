@@ -16,7 +16,13 @@ import redis
 from shared.errors import VersionNotServable
 from shared.runtime import lua, redis_keys
 from shared.runtime.redis_client import if_of_its_type
-from shared.runtime.redis_keys import LAST_REMOVAL, PROCESS_PREFIX, REMOVAL_PREFIX, VERSION
+from shared.runtime.redis_keys import (
+    LAST_REMOVAL,
+    NOTED,
+    PROCESS_PREFIX,
+    REMOVAL_PREFIX,
+    VERSION,
+)
 from shared.runtime.redis_outage import cause
 
 _POLL_SECONDS = 1.0
@@ -24,6 +30,7 @@ _STOP_CHECK_SECONDS = 0.25
 _NOTIFICATION_FLAGS = "K$"
 _LONGEST = 64
 """Where a name is cut off; it has 22 bytes."""
+_LONGEST_NOTED = 200
 _KEYS_AT_ONCE = 1000
 _MOST_KEYS = 10_000
 _LONGEST_KEY = 300
@@ -37,15 +44,24 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The result of one look at the key; `version` is None if the key is missing."""
+    """The result of one look at the choice; `version` is None if there is none."""
 
     version: str | None
-    error: redis.RedisError | None = None
-    """Why there is no answer."""
+    error: redis.RedisError | OSError | None = None
+    """Why there is no answer: Redis's reason, or that of a storage that is followed without it."""
 
     @property
-    def redis_answers(self) -> bool:
+    def answers(self) -> bool:
         return self.error is None
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """The version that the key and `current.json` named when they were last alike."""
+
+    version: str
+    generation: int
+    """That of the note."""
 
 
 class Choice(StrEnum):
@@ -114,6 +130,30 @@ class VersionKey:
             f"model version {version} cannot be chosen, because old versions are being removed; "
             "choose another from GET /models, or try again in a second"
         )
+
+    def carry(self, version: str, before: str, check: Callable[[str], object]) -> Choice:
+        """Set the key to a version that `check` accepts, if it still names `before`.
+
+        Raises:
+            Exception: Whatever `check` raises.
+        """
+        last = if_of_its_type(lambda: self._redis.getrange(LAST_REMOVAL, 0, _LONGEST - 1), "")
+        check(version)
+        return self._set(version, last_removal=last, instead_of=before)
+
+    def noted(self) -> Noted | None:
+        """Return what key and note last had in common; None if that is not known."""
+        found = if_of_its_type(lambda: self._redis.getrange(NOTED, 0, _LONGEST_NOTED - 1), "")
+        try:
+            said = json.loads(str(found))
+            return Noted(str(said["model_version"]), int(said["generation"]))
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def note(self, noted: Noted) -> None:
+        """Remember what key and note have in common."""
+        said = {"model_version": noted.version, "generation": noted.generation}
+        self._redis.set(NOTED, json.dumps(said))
 
     def put_back(self, version: str) -> bool:
         """Set the key again after Redis was emptied; return False if something speaks against it.

@@ -1,7 +1,7 @@
 """What the cloud ring shares: nothing outside this machine is ever asked.
 
-Every credential and endpoint of a cloud is set to what leads nowhere, and a proxy that refuses notes
-what was asked all the same.
+Every credential and endpoint of a cloud is set to what leads nowhere, and a proxy that refuses
+notes what was asked all the same.
 """
 
 import os
@@ -40,7 +40,7 @@ class _Refusal(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         assert isinstance(self.server, _RefusingProxy)
         self.server.asked.append(self.rfile.readline(1000).decode(errors="replace").strip())
-        self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
 
 
 class _RefusingProxy(socketserver.ThreadingTCPServer):

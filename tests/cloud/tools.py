@@ -1,6 +1,7 @@
 """What the cloud ring drives and no Python package brings: Debian's own binaries, unpacked.
 
-They go to `.local/cloud/debian`, beside the environment that `make cloud` makes, and are not installed.
+They go to `.local/cloud/debian`, beside the environment that `make cloud` makes. Nothing is
+installed.
 """
 
 import fcntl

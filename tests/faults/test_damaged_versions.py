@@ -13,8 +13,9 @@ from pydantic import SecretStr
 from shared.runtime.redis_keys import VERSION
 from shared.versions import digest
 from shared.versions.manifest import MANIFEST_FILE, ONNX_FILE
+from shared.versions.reader import digests
 from shared.versions.storage.local import LocalStorage
-from shared.versions.store import ModelStore, digests
+from shared.versions.store import ModelStore
 from tests.faults.conftest import Figure, Times
 from tests.support.external_data import PLACES, with_external_data
 from tests.support.processes import Stack, wait_for

@@ -174,7 +174,7 @@ def test_who_may_not_hear_of_changes_looks_for_them(
     assert next(readings).version is None
     server.client.set(VERSION, "20260102-030405-abcdef")
     found = next(reading for reading in readings if reading.version is not None)
-    assert found.redis_answers
+    assert found.answers
     stop.set()
     assert list(readings) == []
     (said,) = caplog.records
@@ -184,5 +184,5 @@ def test_who_may_not_hear_of_changes_looks_for_them(
 def test_a_missing_answer_is_a_reading_that_says_why(server: RedisServer) -> None:
     server.stop()
     reading = next(VersionKey(server.client).follow(threading.Event()))
-    assert (reading.redis_answers, reading.version) == (False, None)
+    assert (reading.answers, reading.version) == (False, None)
     assert isinstance(reading.error, redis.ConnectionError)

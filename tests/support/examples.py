@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from shared.versions.manifest import ONNX_FILE, Score, TrainingData
+from shared.versions.reader import digests
 from shared.versions.storage.local import LocalStorage
-from shared.versions.store import ModelStore, digests
+from shared.versions.store import ModelStore
 from tests.support.manifests import manifest
 from tests.support.versions import definition, exported_pipeline
 

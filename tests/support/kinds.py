@@ -21,8 +21,9 @@ from shared.versions.manifest import (
     Score,
     TrainingData,
 )
+from shared.versions.reader import digests
 from shared.versions.storage.local import LocalStorage
-from shared.versions.store import ModelStore, digests
+from shared.versions.store import ModelStore
 
 _SVG = (
     b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 360 300">'

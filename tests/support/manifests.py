@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from shared.versions.manifest import MANIFEST_FILE, ONNX_FILE, Manifest, Parity, TrainingData
+from shared.versions.reader import digests
 from shared.versions.storage.base import Storage
 from shared.versions.storage.local import LocalStorage
-from shared.versions.store import ModelStore, digests
+from shared.versions.store import ModelStore
 from tests.support.titanic import SCHEMA
 from tests.support.versions import JOB_ID, gate, metrics
 

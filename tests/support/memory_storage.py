@@ -1,11 +1,14 @@
 """A storage in memory: what a bucket has, without folders, files or a disk that can be full."""
 
+import hashlib
 import threading
 
-from shared.versions.storage.base import KeyChanged, KeyExists, KeyNotFound
+from shared.versions.storage.base import Content, KeyChanged, KeyExists, KeyNotFound
 
 
 class MemoryStorage:
+    is_remote = False
+
     def __init__(self) -> None:
         self.contents: dict[str, bytes] = {}
         self._lock = threading.Lock()
@@ -18,6 +21,11 @@ class MemoryStorage:
             return self.contents[key]
         except KeyError:
             raise KeyNotFound(key) from None
+
+    def read_if_changed(self, key: str, tag: str | None) -> Content | None:
+        content = self.read(key)
+        found = hashlib.sha256(content).hexdigest()
+        return None if found == tag else Content(content, found)
 
     def list_keys(self, folder: str = "") -> list[str]:
         with self._lock:

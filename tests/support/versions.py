@@ -20,9 +20,10 @@ from shared.versions.manifest import (
     Plot,
     Score,
 )
+from shared.versions.reader import digests
 from shared.versions.storage.base import Storage
 from shared.versions.storage.local import LocalStorage
-from shared.versions.store import ModelStore, digests
+from shared.versions.store import ModelStore
 from worker.definition.definition import Definition, read
 from worker.training import export, table
 from worker.training.evaluation import FOLDS

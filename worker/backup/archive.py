@@ -17,8 +17,9 @@ from typing import BinaryIO
 from shared.errors import VersionNotFound, VersionNotServable
 from shared.versions import current
 from shared.versions.manifest import MANIFEST_FILE, ONNX_FILE
-from shared.versions.storage.base import KeyNotFound, Storage
-from shared.versions.store import ModelStore, digests
+from shared.versions.reader import digests
+from shared.versions.storage.base import Content, KeyNotFound, Storage
+from shared.versions.store import ModelStore
 
 TOP = ""
 """Stands for the folder of what lies beside the versions."""
@@ -36,6 +37,8 @@ class Version:
 class Unpacked:
     """A folder of an archive as a storage to read from, so that a store can check it."""
 
+    is_remote = False
+
     def __init__(self, contents: Mapping[str, bytes]) -> None:
         self._contents = contents
 
@@ -44,6 +47,9 @@ class Unpacked:
             return self._contents[key]
         except KeyError:
             raise KeyNotFound(f"{key} is not in the archive") from None
+
+    def read_if_changed(self, key: str, tag: str | None) -> Content | None:
+        return Content(self.read(key), "")
 
     def list_keys(self, folder: str = "") -> list[str]:
         start = f"{folder}/" if folder else ""

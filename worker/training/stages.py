@@ -19,7 +19,8 @@ from shared.jobs.job import Stage
 from shared.runtime import tracing
 from shared.schema.schema import Kind, Schema
 from shared.versions.manifest import ONNX_FILE, PIPELINE_FILE, Manifest, Plot
-from shared.versions.store import ModelStore, digests
+from shared.versions.reader import digests
+from shared.versions.store import ModelStore
 from worker.definition.definition import Definition
 from worker.training import evaluation, export, scoring, table, target
 from worker.training.gate import Candidate, promotion_gate

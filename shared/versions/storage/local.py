@@ -11,7 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from shared.versions.storage.base import KeyChanged, KeyExists, KeyNotFound
+from shared.versions.storage.base import (
+    Content,
+    KeyChanged,
+    KeyExists,
+    KeyNotFound,
+    most_bytes,
+    parts_of,
+)
 
 _TEMPORARY = ".writing-"
 """Begins the name of a file that is not yet under its key."""
@@ -25,11 +32,6 @@ _NO_HARD_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP}
 _ANY = "manifest.json"
 """The key that is listed of a folder that cannot be looked into."""
 
-MOST_BYTES = {".json": 1024**2, ".svg": 32 * 1024**2}
-MOST_BYTES_OF_OTHERS = 1024**3
-"""Largest files that are read: manifests and `current.json` have some KB, plots up to some hundred.
-Protobuf ends at 2 GiB, and the containers' memory before."""
-
 _LOCK_SECONDS = 10.0
 _LOCK_PAUSE_SECONDS = 0.01
 
@@ -40,6 +42,8 @@ class LocalStorage:
     A content is on the disk before its key is there, and the key is on the disk when a method
     returns, whatever becomes of the power.
     """
+
+    is_remote = False
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -52,6 +56,15 @@ class LocalStorage:
             return _content(self._path(key))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise KeyNotFound(f"{key} is not in {self.folder}") from error
+
+    def read_if_changed(self, key: str, tag: str | None) -> Content | None:
+        # A new content is a new file, so its inode or its time differs.
+        try:
+            about = os.stat(self._path(key))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise KeyNotFound(f"{key} is not in {self.folder}") from error
+        found = f"{about.st_ino}-{about.st_mtime_ns}-{about.st_size}"
+        return None if found == tag else Content(self.read(key), found)
 
     def list_keys(self, folder: str = "") -> list[str]:
         if folder:
@@ -128,10 +141,7 @@ class LocalStorage:
         return [f"{folder}/{name}" for name in names] or [f"{folder}/"]
 
     def _path(self, key: str) -> Path:
-        parts = key.split("/")
-        if len(parts) > 2 or any(part in ("", ".", "..") or "\0" in part for part in parts):
-            raise ValueError(f"expected a name or a folder and a name as the key, got {key[:80]!r}")
-        return self.folder.joinpath(*parts)
+        return self.folder.joinpath(*parts_of(key))
 
     def _make_parent(self, path: Path) -> None:
         # Never the folder itself: a volume that is gone must not be replaced by the folder that it
@@ -184,7 +194,7 @@ def _content(path: Path) -> bytes:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file")
-        most = MOST_BYTES.get(path.suffix, MOST_BYTES_OF_OTHERS)
+        most = most_bytes(path.name)
         content = file.read(most + 1) if about.st_size <= most else b""
         if about.st_size > most or len(content) > most:
             raise OSError(errno.EFBIG, f"it has more than the {most:,} bytes that are read")

@@ -8,11 +8,13 @@ import pytest
 from shared.versions.storage.base import Storage
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
+from tests.support.bucket_in_memory import bucket_in_memory
 from tests.support.memory_storage import MemoryStorage
 
 _KINDS: dict[str, Callable[[Path], Storage]] = {
     "local": LocalStorage,
     "memory": lambda _: MemoryStorage(),
+    "bucket": lambda _: bucket_in_memory(),
 }
 
 

@@ -28,7 +28,37 @@ def test_the_choice_is_kept_and_can_be_changed(storage: Storage, model_store: Mo
         model_store.set_current(version)
         assert model_store.current() == version
     assert contents(storage) == ["current.json"]
-    assert json.loads(storage.read("current.json")) == {"model_version": LATER}
+    noted = json.loads(storage.read("current.json"))
+    # The second of the three was noted already.
+    assert (noted["model_version"], noted["generation"]) == (LATER, 2)
+
+
+def test_no_two_notes_are_alike_because_the_tag_of_a_bucket_may_be_their_hash(
+    storage: Storage,
+) -> None:
+    storage.create("current.json", current.content(VERSION))
+    seen = current.look(storage)
+    assert seen is not None and (seen.version, seen.generation) == (VERSION, 1)
+    there = current.replace(storage, LATER, seen)
+    back = current.replace(storage, VERSION, there)
+    assert (back.version, back.generation) == (VERSION, 3)
+    with pytest.raises(KeyChanged):
+        current.replace(storage, LATER, seen)
+
+
+@pytest.mark.parametrize("generation", [None, "2", -1, True, 1.5, [], "x"])
+def test_a_number_that_is_none_counts_as_the_lowest(generation: object) -> None:
+    note = current.parsed(json.dumps({"model_version": VERSION, "generation": generation}).encode())
+    assert (note.version, note.generation) == (VERSION, 0)
+
+
+def test_of_those_that_replace_the_note_they_have_seen_one_succeeds(storage: Storage) -> None:
+    first = current.replace(storage, VERSION, None)
+    current.replace(storage, LATER, first)
+    for seen in (None, first):
+        with pytest.raises(KeyChanged):
+            current.replace(storage, VERSION, seen)
+    assert current.read(storage) == LATER
 
 
 def test_the_choice_survives_a_volume_that_is_full(

@@ -11,8 +11,9 @@ from shared.errors import PlotNotFound, VersionNotFound, VersionNotServable
 from shared.versions import digest
 from shared.versions.manifest import MANIFEST_FILE, ONNX_FILE, PIPELINE_FILE, Plot
 from shared.versions.onnx_model import OnnxModel
+from shared.versions.reader import digests
 from shared.versions.storage.base import Storage
-from shared.versions.store import ModelStore, digests
+from shared.versions.store import ModelStore
 from tests.support.external_data import PLACES, with_external_data
 from tests.support.manifests import VERSION, publish_files
 from tests.support.records import columns
