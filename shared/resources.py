@@ -1,6 +1,7 @@
 """The clients and stores of a process, built from its settings once."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import redis
 from celery import Celery
@@ -78,6 +79,11 @@ def bucket_storage(settings: Settings, url: BucketUrl) -> BucketStorage:
         bucket.client(url, settings.store_endpoint, settings.store_timeout_seconds),
         bucket.client(url, settings.store_endpoint, settings.store_load_timeout_seconds),
     )
+
+
+def local_store(settings: Settings, folder: Path) -> ModelStore:
+    """Build a store in a folder that the settings do not name, such as a temporary one."""
+    return model_store(settings, LocalStorage(folder))
 
 
 def note_follower(settings: Settings) -> NoteFollower:

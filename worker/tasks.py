@@ -63,11 +63,12 @@ def train(task: "Task[[str], None]", job_id: str) -> None:
             ),
             Attempt(own.attempts, job_id, number, settings.job_timeout_seconds) as attempt,
         ):
-            _run(attempt, own, right)
+            run(attempt, own, right)
         _prune(own)
 
 
-def _run(attempt: Attempt, own: Resources, right: TrainingRight) -> None:
+def run(attempt: Attempt, own: Resources, right: TrainingRight) -> None:
+    """Carry an attempt out, and note in the job's record how it ended."""
     published: Manifest | None = None
     try:
         # Imported here, because the main process imports this module too and needs no scikit-learn.

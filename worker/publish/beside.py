@@ -1,0 +1,67 @@
+"""A run beside Redis: a job as any other, which this process runs itself instead of a worker."""
+
+import os
+import socket
+
+from shared.errors import TrainingFailed, VersionNotFound, VersionNotServable
+from shared.jobs.job import Job
+from shared.jobs.store import Origin
+from shared.resources import Resources
+from shared.versions.manifest import Manifest
+from worker.attempt import Attempt, worker_name
+from worker.tasks import run
+from worker.training_right import TrainingRight
+
+_ORIGIN = "worker.publish"
+
+
+class Beside:
+    """Trains and publishes under the run lock, and chooses by the version key."""
+
+    def __init__(self, resources: Resources, forced: bool, timeout_seconds: float) -> None:
+        self._own = resources
+        self._forced = forced
+        self._timeout_seconds = timeout_seconds
+        self.before: str | None = None
+        """The version that the key named before the run."""
+
+    def train(self) -> Manifest:
+        """Train, publish and choose; return the manifest.
+
+        Raises:
+            TrainingFailed: the run failed, was cancelled, or another one is queued or running.
+            redis.RedisError: Redis does not answer.
+        """
+        own = self._own
+        self.before = own.version_key.get()
+        job, is_new = own.jobs.create(force=self._forced, origin=Origin(_ORIGIN))
+        if not is_new:
+            raise TrainingFailed(
+                f"job {job.job_id} is {job.status} on this Redis, and only one run goes on at a "
+                "time; wait for its end, or cancel it"
+            )
+        worker = worker_name(f"publish@{socket.gethostname()}", os.getpid())
+        number = own.attempts.claim(job.job_id, worker)
+        if number is None:
+            raise TrainingFailed(f"job {job.job_id} was taken up by a worker; see GET /jobs")
+        with Attempt(own.attempts, job.job_id, number, self._timeout_seconds) as attempt:
+            run(attempt, own, TrainingRight(own.redis, worker))
+        return self._published(own.jobs.get(job.job_id))
+
+    def _published(self, job: Job) -> Manifest:
+        if job.result is None:
+            raise TrainingFailed(job.error or f"the run ended as {job.status}")
+        manifest = self._own.models.manifest(job.result.model_version)
+        # Force may have been asked for at the very end.
+        gate = {"outcome": job.result.outcome, "reason": job.result.reason}
+        return manifest.model_copy(update={"gate": manifest.gate.model_copy(update=gate)})
+
+    def put_back(self) -> str:
+        """Choose again what was chosen before; say in a sentence what became of it."""
+        if self.before is None:
+            return "there was no version before it, so it stays chosen"
+        try:
+            self._own.version_key.choose(self.before, self._own.models.load)
+        except (VersionNotFound, VersionNotServable) as error:
+            return f"it stays chosen, because of what was chosen before: {error}"
+        return f"{self.before} is chosen again"
