@@ -10,8 +10,14 @@ This module is configuration only. What the worker does when it starts and stops
 from shared.jobs.queue import celery_application
 from shared.refusal import read_settings
 from shared.runtime.alive_file import alive_file
+from shared.runtime.log import refuse_to_start
 
 settings = read_settings()
+if settings.serves_only:
+    refuse_to_start(
+        "LIFEBOAT_REDIS_URL is none, and a worker needs Redis for its jobs; name a server, or "
+        "train with `python -m worker.publish`, which needs none"
+    )
 alive_file.path = settings.alive_file
 app = celery_application(settings.redis_server(), amqp="worker.broker:PatientBroker")
 app.conf.update(
