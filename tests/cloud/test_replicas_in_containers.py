@@ -1,4 +1,4 @@
-"""The profile `bucket`: replicas in containers that follow a bucket, as docs/deploy/bucket.md says."""
+"""The profile `bucket`: replicas in containers that follow a bucket (docs/deploy/bucket.md)."""
 
 from collections.abc import Iterator
 
