@@ -1,0 +1,187 @@
+"""A Swarm of one node, and the stack of `deploy/swarm` on it, deployed as the page says.
+
+Every image has a name at a registry where nothing listens: the engine, which always asks first, is
+refused at once and takes the image that it has.
+"""
+
+import fcntl
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.containers.conftest import BASE_IMAGE, docker
+from tests.support import artifacts, haproxy
+from tests.support.processes import ROOT, Api, clean_environment, free_port, wait_for
+
+REGISTRY = "127.0.0.1:9"
+"""The discard port, where nothing listens."""
+
+_PAGE = ROOT / "docs" / "deploy" / "swarm.md"
+_BRIDGE = "docker_gwbridge"
+_ADDRESS = "127.0.0.1"
+_DEPLOY_SECONDS = 200
+
+
+@contextmanager
+def swarm() -> Iterator[None]:
+    """Make this engine a Swarm of one node, and undo it; a Swarm that is there stays."""
+    # The engine is shared by all who test on this machine.
+    with (Path(tempfile.gettempdir()) / "lifeboat-swarm.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        state = docker("info", "--format", "{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}")
+        if state == "active true":
+            with _labelled():
+                yield
+            return
+        assert state == "inactive false", f"expected an engine outside a Swarm, found: {state}"
+        had_bridge = _BRIDGE in docker("network", "ls", "--format", "{{.Name}}").split()
+        docker("swarm", "init", "--advertise-addr", _ADDRESS, "--listen-addr", f"{_ADDRESS}:2377")
+        try:
+            with _labelled():
+                yield
+        finally:
+            docker("swarm", "leave", "--force")
+            if not had_bridge:
+                docker("network", "rm", _BRIDGE)
+
+
+@contextmanager
+def _labelled() -> Iterator[None]:
+    node = docker("info", "--format", "{{.Swarm.NodeID}}")
+    labels = json.loads(docker("node", "inspect", "--format", "{{json .Spec.Labels}}", node))
+    _carry_out(
+        "docker node update --label-add lifeboat=data \"$(docker info --format '{{.Swarm.NodeID}}')\""
+    )
+    yield
+    if "lifeboat" not in labels:
+        docker("node", "update", "--label-rm", "lifeboat", node)
+
+
+class Stack:
+    """The stack under a name, a port and secrets of its own; a test that fails keeps its logs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = f"lifeboat-swarm-{os.getpid()}"
+        self.port = free_port()
+        self.api_key = ""
+        self._folder = folder
+        self._has_ended = False
+        artifacts.keep_of(self)
+
+    def create(self) -> None:
+        """Make what the stack file expects: secrets, and names for the images of others."""
+        for secret in ("redis-password", "api-key"):
+            command = f"openssl rand -hex 32 | docker secret create lifeboat-{secret} -"
+            status, said = _carry_out(command, {f"lifeboat-{secret}": f"{self.name}-{secret}"})
+            assert status == 0, said
+        for image in ("redis:8", BASE_IMAGE):
+            docker("tag", image, f"{REGISTRY}/{image}")
+        edge = haproxy.stand_in(self._folder, f"{REGISTRY}/{BASE_IMAGE}")
+        if edge is None:
+            pytest.fail("haproxy is not on PATH; on Debian and Ubuntu: apt install haproxy")
+        with edge.open("a") as file:
+            file.write(f"  redis:\n    image: {REGISTRY}/redis:8\n")
+        self._stand_ins = edge
+
+    def deploy(self, tag: str) -> tuple[int, str]:
+        """Deploy images as the page does; return the exit status and what was said."""
+        return _carry_out(
+            "docker stack deploy --detach=false --compose-file deploy/swarm/stack.yml lifeboat",
+            {
+                "stack.yml lifeboat": f"stack.yml --compose-file {self._stand_ins} "
+                f"--resolve-image never {self.name}"
+            },
+            LIFEBOAT_IMAGE=f"{REGISTRY}/lifeboat",
+            LIFEBOAT_IMAGE_TAG=tag,
+            LIFEBOAT_EDGE_PORT=str(self.port),
+            LIFEBOAT_REDIS_PASSWORD_SECRET=f"{self.name}-redis-password",
+            LIFEBOAT_API_KEY_SECRET=f"{self.name}-api-key",
+        )
+
+    def client(self) -> Api:
+        """Return a client of the edge, with the key that a container was given."""
+        client = Api(f"http://127.0.0.1:{self.port}")
+        (container, *_) = self.containers("api")
+        client.http.headers["X-API-Key"] = docker("exec", container, "cat", "/run/secrets/api-key")
+        return client
+
+    def containers(self, service: str) -> list[str]:
+        """Return the ids of the running containers of a service."""
+        label = f"label=com.docker.swarm.service.name={self.name}_{service}"
+        return docker("ps", "--quiet", "--filter", label).split()
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        (found,) = json.loads(docker("inspect", container))
+        assert isinstance(found, dict)
+        return found
+
+    def update(self, service: str) -> str:
+        """Return how the last change of a service stands, such as `completed`."""
+        form = "{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}"
+        return docker("service", "inspect", "--format", form, f"{self.name}_{service}")
+
+    def tags(self, service: str) -> set[str]:
+        """Return the tags of the images that the running containers of a service have."""
+        images = [self.inspect(c)["Config"]["Image"] for c in self.containers(service)]
+        return {str(image).rpartition(":")[2] for image in images}
+
+    def remove(self) -> None:
+        """Take the stack down with its volumes, secrets and names of images."""
+        self._last_words = self._said()
+        self._has_ended = True
+        docker("stack", "rm", self.name)
+        label = f"label=com.docker.stack.namespace={self.name}"
+        wait_for(lambda: not docker("ps", "--all", "--quiet", "--filter", label))
+        wait_for(lambda: not docker("network", "ls", "--quiet", "--filter", label))
+        volumes = docker("volume", "ls", "--quiet", "--filter", label).split()
+        docker("volume", "rm", *volumes)
+        docker("secret", "rm", f"{self.name}-redis-password", f"{self.name}-api-key")
+        names = docker("images", "--format", "{{.Repository}}:{{.Tag}}", f"{REGISTRY}/*").split()
+        docker("image", "rm", *names)
+
+    def has_ended(self) -> bool:
+        return self._has_ended
+
+    def keep(self, folder: Path) -> None:
+        said = self._last_words if self._has_ended else self._said()
+        (folder / f"{self.name}.log").write_text(said)
+
+    def _said(self) -> str:
+        services = ("redis", "worker", "api", "edge")
+        commands = [
+            ["stack", "ps", "--no-trunc", self.name],
+            *(["service", "logs", "--timestamps", f"{self.name}_{name}"] for name in services),
+        ]
+        return "\n".join(_call(["docker", *command])[1] for command in commands)
+
+
+def _carry_out(
+    command: str, own: dict[str, str] | None = None, **environment: str
+) -> tuple[int, str]:
+    """Carry out a command of the page, with `own` names in the place of its names."""
+    assert command in _PAGE.read_text(), f"{_PAGE} does not say: {command}"
+    for documented, name in (own or {}).items():
+        assert documented in command
+        command = command.replace(documented, name)
+    return _call(["sh", "-c", command], **environment)
+
+
+def _call(command: list[str], **environment: str) -> tuple[int, str]:
+    result = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=clean_environment() | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_DEPLOY_SECONDS,
+    )
+    return result.returncode, result.stdout
