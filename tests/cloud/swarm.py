@@ -23,10 +23,15 @@ from tests.support.processes import ROOT, Api, clean_environment, free_port, wai
 REGISTRY = "127.0.0.1:9"
 """The discard port, where nothing listens."""
 
+OURS = ("api", "worker")
+"""The services that have our images."""
+
+_ENDS = ("completed", "paused", "rollback_completed", "rollback_paused")
+
 _PAGE = ROOT / "docs" / "deploy" / "swarm.md"
 _BRIDGE = "docker_gwbridge"
 _ADDRESS = "127.0.0.1"
-_DEPLOY_SECONDS = 200
+_COMMAND_SECONDS = 100
 
 
 @contextmanager
@@ -56,9 +61,9 @@ def swarm() -> Iterator[None]:
 def _labelled() -> Iterator[None]:
     node = docker("info", "--format", "{{.Swarm.NodeID}}")
     labels = json.loads(docker("node", "inspect", "--format", "{{json .Spec.Labels}}", node))
-    _carry_out(
-        "docker node update --label-add lifeboat=data \"$(docker info --format '{{.Swarm.NodeID}}')\""
-    )
+    this_node = "$(docker info --format '{{.Swarm.NodeID}}')"
+    status, said = _carry_out(f'docker node update --label-add lifeboat=data "{this_node}"')
+    assert status == 0, said
     yield
     if "lifeboat" not in labels:
         docker("node", "update", "--label-rm", "lifeboat", node)
@@ -90,13 +95,14 @@ class Stack:
             file.write(f"  redis:\n    image: {REGISTRY}/redis:8\n")
         self._stand_ins = edge
 
-    def deploy(self, tag: str) -> tuple[int, str]:
-        """Deploy images as the page does; return the exit status and what was said."""
-        return _carry_out(
+    def deploy(self, tag: str) -> None:
+        """Deploy images as the page does, but for waiting service by service."""
+        status, said = _carry_out(
             "docker stack deploy --detach=false --compose-file deploy/swarm/stack.yml lifeboat",
             {
+                "--detach=false ": "",
                 "stack.yml lifeboat": f"stack.yml --compose-file {self._stand_ins} "
-                f"--resolve-image never {self.name}"
+                f"--resolve-image never {self.name}",
             },
             LIFEBOAT_IMAGE=f"{REGISTRY}/lifeboat",
             LIFEBOAT_IMAGE_TAG=tag,
@@ -104,6 +110,12 @@ class Stack:
             LIFEBOAT_REDIS_PASSWORD_SECRET=f"{self.name}-redis-password",
             LIFEBOAT_API_KEY_SECRET=f"{self.name}-api-key",
         )
+        assert status == 0, said
+
+    def roll(self, tag: str) -> dict[str, str]:
+        """Deploy other images; return how the roll of each service that has them ended."""
+        self.deploy(tag)
+        return {service: wait_for(lambda s=service: self._ended(s)) for service in OURS}  # type: ignore[misc]
 
     def client(self) -> Api:
         """Return a client of the edge, with the key that a container was given."""
@@ -122,10 +134,13 @@ class Stack:
         assert isinstance(found, dict)
         return found
 
-    def update(self, service: str) -> str:
-        """Return how the last change of a service stands, such as `completed`."""
-        form = "{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}"
-        return docker("service", "inspect", "--format", form, f"{self.name}_{service}")
+    def _ended(self, service: str) -> str | None:
+        status, state = _carry_out(
+            "docker service inspect --format '{{.UpdateStatus.State}}' lifeboat_api",
+            {"lifeboat_api": f"{self.name}_{service}"},
+        )
+        # Between being told and beginning, a service has no such state, which is an error.
+        return state.strip() if status == 0 and state.strip() in _ENDS else None
 
     def tags(self, service: str) -> set[str]:
         """Return the tags of the images that the running containers of a service have."""
@@ -182,6 +197,6 @@ def _call(command: list[str], **environment: str) -> tuple[int, str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=_DEPLOY_SECONDS,
+        timeout=_COMMAND_SECONDS,
     )
     return result.returncode, result.stdout
