@@ -32,6 +32,7 @@ _PAGE = ROOT / "docs" / "deploy" / "swarm.md"
 _BRIDGE = "docker_gwbridge"
 _ADDRESS = "127.0.0.1"
 _COMMAND_SECONDS = 100
+_ROLL_SECONDS = 300
 
 
 @contextmanager
@@ -69,6 +70,20 @@ def _labelled() -> Iterator[None]:
         docker("node", "update", "--label-rm", "lifeboat", node)
 
 
+class Roll:
+    """What was seen of a roll: its end for each service, and the fewest healthy containers."""
+
+    def __init__(self) -> None:
+        self.ends: dict[str, str] = {}
+        self.fewest: dict[str, int] = {}
+
+    def note(self, stack: "Stack") -> None:
+        for service in OURS:
+            healthy = len(stack.containers(service))
+            self.fewest[service] = min(healthy, self.fewest.get(service, healthy))
+            self.ends[service] = stack.state(service)
+
+
 class Stack:
     """The stack under a name, a port and secrets of its own; a test that fails keeps its logs."""
 
@@ -95,7 +110,7 @@ class Stack:
             file.write(f"  redis:\n    image: {REGISTRY}/redis:8\n")
         self._stand_ins = edge
 
-    def deploy(self, tag: str) -> None:
+    def deploy(self, tag: str, **settings: str) -> None:
         """Deploy images as the page does, but for waiting service by service."""
         status, said = _carry_out(
             "docker stack deploy --detach=false --compose-file deploy/swarm/stack.yml lifeboat",
@@ -109,13 +124,21 @@ class Stack:
             LIFEBOAT_EDGE_PORT=str(self.port),
             LIFEBOAT_REDIS_PASSWORD_SECRET=f"{self.name}-redis-password",
             LIFEBOAT_API_KEY_SECRET=f"{self.name}-api-key",
+            **settings,
         )
         assert status == 0, said
 
-    def roll(self, tag: str) -> dict[str, str]:
-        """Deploy other images; return how the roll of each service that has them ended."""
-        self.deploy(tag)
-        return {service: wait_for(lambda s=service: self._ended(s)) for service in OURS}  # type: ignore[misc]
+    def roll(self, tag: str, **settings: str) -> Roll:
+        """Deploy other images, and look on until every service that has them is through."""
+        roll = Roll()
+        self.deploy(tag, **settings)
+
+        def is_over() -> bool:
+            roll.note(self)
+            return all(end in _ENDS for end in roll.ends.values())
+
+        wait_for(is_over, seconds=_ROLL_SECONDS, pause=0.5, why=lambda: roll.ends)
+        return roll
 
     def client(self) -> Api:
         """Return a client of the edge, with the key that a container was given."""
@@ -125,25 +148,26 @@ class Stack:
         return client
 
     def containers(self, service: str) -> list[str]:
-        """Return the ids of the running containers of a service."""
+        """Return the ids of the healthy containers of a service."""
         label = f"label=com.docker.swarm.service.name={self.name}_{service}"
-        return docker("ps", "--quiet", "--filter", label).split()
+        return docker("ps", "--quiet", "--filter", label, "--filter", "health=healthy").split()
 
     def inspect(self, container: str) -> dict[str, Any]:
         (found,) = json.loads(docker("inspect", container))
         assert isinstance(found, dict)
         return found
 
-    def _ended(self, service: str) -> str | None:
-        status, state = _carry_out(
+    def state(self, service: str) -> str:
+        """Return how the roll of a service stands; empty before it begins."""
+        status, said = _carry_out(
             "docker service inspect --format '{{.UpdateStatus.State}}' lifeboat_api",
             {"lifeboat_api": f"{self.name}_{service}"},
         )
-        # Between being told and beginning, a service has no such state, which is an error.
-        return state.strip() if status == 0 and state.strip() in _ENDS else None
+        # A service that has not begun has no such state, which is an error.
+        return said.strip() if status == 0 else ""
 
     def tags(self, service: str) -> set[str]:
-        """Return the tags of the images that the running containers of a service have."""
+        """Return the tags of the images that the healthy containers of a service have."""
         images = [self.inspect(c)["Config"]["Image"] for c in self.containers(service)]
         return {str(image).rpartition(":")[2] for image in images}
 

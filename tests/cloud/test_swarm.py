@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.cloud.swarm import REGISTRY, Stack, swarm
+from tests.cloud.swarm import REGISTRY, Roll, Stack, swarm
 from tests.containers.conftest import Compose, docker
 from tests.support.processes import ROOT, Api, clean_environment, wait_for
 from tests.support.steady_client import LARGE, SMALL, SteadyClient, predict_meanwhile
@@ -90,7 +90,13 @@ def stack(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
         try:
             stack.create()
             stack.deploy(_BUILT)
-            wait_for(lambda: all(map(stack.containers, ("api", "worker", "edge"))))
+            # The API gets healthy once the worker has trained the first model.
+            wait_for(
+                lambda: (
+                    [len(stack.containers(s)) for s in ("api", "worker", "edge")]
+                    == [_REPLICAS, 1, 1]
+                )
+            )
             yield stack
         finally:
             stack.remove()
@@ -148,17 +154,19 @@ def test_what_changes_something_needs_the_key_of_the_secret(stack: Stack, api: A
 
 def test_a_roll_under_load_fails_no_prediction_and_loses_no_run(stack: Stack, api: Api) -> None:
     jobs: list[str] = []
-    ends: list[dict[str, str]] = []
+    rolls: list[Roll] = []
 
     def roll() -> None:
         jobs.append(api.run_pipeline(force=True))
-        ends.append(stack.roll(_NEWER))
+        rolls.append(stack.roll(_NEWER))
 
     clients = predict_meanwhile(stack.port, roll, _clients(stack))
     _tell("roll", clients)
     for client in clients:
         assert client.failures() == []
-    assert ends == [{"api": "completed", "worker": "completed"}]
+    assert rolls[0].ends == {"api": "completed", "worker": "completed"}
+    # The new ones came first.
+    assert rolls[0].fewest == {"api": _REPLICAS, "worker": 1}
     _assert_all_have(stack, api, _NEWER)
     assert stack.tags("worker") == {_NEWER}
     assert api.wait_for_end(jobs[0])["status"] == "succeeded"
@@ -167,10 +175,15 @@ def test_a_roll_under_load_fails_no_prediction_and_loses_no_run(stack: Stack, ap
 def test_a_bad_image_is_rolled_back_by_itself_and_fails_no_prediction(
     stack: Stack, api: Api
 ) -> None:
-    ends: list[dict[str, str]] = []
-    clients = predict_meanwhile(stack.port, lambda: ends.append(stack.roll(_BAD)), _clients(stack))
+    rolls: list[Roll] = []
+
+    def roll() -> None:
+        rolls.append(stack.roll(_BAD, LIFEBOAT_START_PERIOD="10s"))
+
+    clients = predict_meanwhile(stack.port, roll, _clients(stack))
     _tell("roll of a bad image", clients)
     for client in clients:
         assert client.failures() == []
-    assert ends == [{"api": "rollback_completed", "worker": "completed"}]
+    assert rolls[0].ends == {"api": "rollback_completed", "worker": "completed"}
+    assert rolls[0].fewest == {"api": _REPLICAS, "worker": 1}
     _assert_all_have(stack, api, _NEWER)
