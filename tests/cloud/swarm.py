@@ -7,6 +7,7 @@ refused at once and takes the image that it has.
 import fcntl
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import pytest
 
 from tests.containers.conftest import BASE_IMAGE, docker
 from tests.support import artifacts, haproxy
-from tests.support.processes import ROOT, Api, clean_environment, free_port, wait_for
+from tests.support.processes import ROOT, RUN_SECONDS, Api, clean_environment, free_port, wait_for
 
 REGISTRY = "127.0.0.1:9"
 """The discard port, where nothing listens."""
@@ -53,7 +54,8 @@ def swarm() -> Iterator[None]:
             with _labelled():
                 yield
         finally:
-            docker("swarm", "leave", "--force")
+            # The engine gives up if its containers take long to end, and may be asked again.
+            wait_for(lambda: _call(["docker", "swarm", "leave", "--force"])[0] == 0, pause=1)
             if not had_bridge:
                 docker("network", "rm", _BRIDGE)
 
@@ -65,9 +67,12 @@ def _labelled() -> Iterator[None]:
     this_node = "$(docker info --format '{{.Swarm.NodeID}}')"
     status, said = _carry_out(f'docker node update --label-add lifeboat=data "{this_node}"')
     assert status == 0, said
-    yield
-    if "lifeboat" not in labels:
-        docker("node", "update", "--label-rm", "lifeboat", node)
+    try:
+        yield
+    finally:
+        # What it was before.
+        before = ("--label-add", f"lifeboat={labels['lifeboat']}") if "lifeboat" in labels else ()
+        docker("node", "update", *(before or ("--label-rm", "lifeboat")), node)
 
 
 class Roll:
@@ -90,20 +95,26 @@ class Stack:
     def __init__(self, folder: Path) -> None:
         self.name = f"lifeboat-swarm-{os.getpid()}"
         self.port = free_port()
-        self.api_key = ""
-        self._folder = folder
+        self.settings: dict[str, str] = {
+            "LIFEBOAT_IMAGE": f"{REGISTRY}/lifeboat",
+            "LIFEBOAT_EDGE_PORT": str(self.port),
+            "LIFEBOAT_REDIS_PASSWORD_SECRET": f"{self.name}-redis-password",
+            "LIFEBOAT_API_KEY_SECRET": f"{self.name}-api-key",
+            # For a machine that has much else to do.
+            "LIFEBOAT_START_PERIOD": f"{RUN_SECONDS:g}s",
+        }
+        self.folder = folder
+        self._last_words = ""
         self._has_ended = False
         artifacts.keep_of(self)
 
     def create(self) -> None:
         """Make what the stack file expects: secrets, and names for the images of others."""
         for secret in ("redis-password", "api-key"):
-            command = f"openssl rand -hex 32 | docker secret create lifeboat-{secret} -"
-            status, said = _carry_out(command, {f"lifeboat-{secret}": f"{self.name}-{secret}"})
-            assert status == 0, said
+            self.carry_out(f"openssl rand -hex 32 | docker secret create lifeboat-{secret} -")
         for image in ("redis:8", BASE_IMAGE):
             docker("tag", image, f"{REGISTRY}/{image}")
-        edge = haproxy.stand_in(self._folder, f"{REGISTRY}/{BASE_IMAGE}")
+        edge = haproxy.stand_in(self.folder, f"{REGISTRY}/{BASE_IMAGE}")
         if edge is None:
             pytest.fail("haproxy is not on PATH; on Debian and Ubuntu: apt install haproxy")
         with edge.open("a") as file:
@@ -119,12 +130,7 @@ class Stack:
                 "stack.yml lifeboat": f"stack.yml --compose-file {self._stand_ins} "
                 f"--resolve-image never {self.name}",
             },
-            LIFEBOAT_IMAGE=f"{REGISTRY}/lifeboat",
-            LIFEBOAT_IMAGE_TAG=tag,
-            LIFEBOAT_EDGE_PORT=str(self.port),
-            LIFEBOAT_REDIS_PASSWORD_SECRET=f"{self.name}-redis-password",
-            LIFEBOAT_API_KEY_SECRET=f"{self.name}-api-key",
-            **settings,
+            **{**self.settings, "LIFEBOAT_IMAGE_TAG": tag, **settings},
         )
         assert status == 0, said
 
@@ -140,11 +146,19 @@ class Stack:
         wait_for(is_over, seconds=_ROLL_SECONDS, pause=0.5, why=lambda: roll.ends)
         return roll
 
+    def carry_out(self, command: str, *, input: str | None = None) -> str:
+        """Carry out a command of the page for this stack, from its own folder."""
+        own = re.sub(r"\blifeboat(?=[-_])", self.name, command)
+        status, said = _carry_out(command, {command: own}, folder=self.folder, input=input)
+        assert status == 0, said
+        return said
+
     def client(self) -> Api:
         """Return a client of the edge, with the key that a container was given."""
         client = Api(f"http://127.0.0.1:{self.port}")
         (container, *_) = self.containers("api")
-        client.http.headers["X-API-Key"] = docker("exec", container, "cat", "/run/secrets/api-key")
+        keys = docker("exec", container, "cat", "/run/secrets/api-key")
+        client.http.headers["X-API-Key"] = keys.split()[0]
         return client
 
     def containers(self, service: str) -> list[str]:
@@ -179,11 +193,14 @@ class Stack:
         label = f"label=com.docker.stack.namespace={self.name}"
         wait_for(lambda: not docker("ps", "--all", "--quiet", "--filter", label))
         wait_for(lambda: not docker("network", "ls", "--quiet", "--filter", label))
-        volumes = docker("volume", "ls", "--quiet", "--filter", label).split()
-        docker("volume", "rm", *volumes)
-        docker("secret", "rm", f"{self.name}-redis-password", f"{self.name}-api-key")
-        names = docker("images", "--format", "{{.Repository}}:{{.Tag}}", f"{REGISTRY}/*").split()
-        docker("image", "rm", *names)
+        # There may be none, if it did not get that far.
+        for kind, found in (
+            ("volume", docker("volume", "ls", "--quiet", "--filter", label)),
+            ("secret", docker("secret", "ls", "--quiet", "--filter", f"name={self.name}")),
+            ("image", docker("images", "--format", "{{.Repository}}:{{.Tag}}", f"{REGISTRY}/*")),
+        ):
+            if found:
+                docker(kind, "rm", *found.split())
 
     def has_ended(self) -> bool:
         return self._has_ended
@@ -202,22 +219,28 @@ class Stack:
 
 
 def _carry_out(
-    command: str, own: dict[str, str] | None = None, **environment: str
+    command: str,
+    own: dict[str, str] | None = None,
+    folder: Path = ROOT,
+    input: str | None = None,
+    **environment: str,
 ) -> tuple[int, str]:
-    """Carry out a command of the page, with `own` names in the place of its names."""
+    """Carry out a command of the page, with `own` words in the place of its words."""
     assert command in _PAGE.read_text(), f"{_PAGE} does not say: {command}"
     for documented, name in (own or {}).items():
         assert documented in command
         command = command.replace(documented, name)
-    return _call(["sh", "-c", command], **environment)
+    return _call(["sh", "-c", command], folder, input, **environment)
 
 
-def _call(command: list[str], **environment: str) -> tuple[int, str]:
+def _call(
+    command: list[str], folder: Path = ROOT, input: str | None = None, **environment: str
+) -> tuple[int, str]:
     result = subprocess.run(
         command,
-        cwd=ROOT,
+        cwd=folder,
         env=clean_environment() | environment,
-        stdin=subprocess.DEVNULL,
+        input=input or "",
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

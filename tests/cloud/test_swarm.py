@@ -6,6 +6,7 @@ The kernel may lack IPVS, so nothing here goes through Swarm's routing mesh.
 import json
 import os
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -152,9 +153,23 @@ def test_what_changes_something_needs_the_key_of_the_secret(stack: Stack, api: A
     assert api.http.put("/run-pipeline").status_code == 401
 
 
+def test_a_command_of_the_worker_is_called_in_its_container(stack: Stack, api: Api) -> None:
+    stack.carry_out(
+        "docker exec $(docker ps --quiet --filter "
+        "label=com.docker.swarm.service.name=lifeboat_worker) "
+        "python -m worker.backup > monday.tar"
+    )
+    with tarfile.open(stack.folder / "monday.tar") as backup:
+        assert any(name.startswith(f"{api.version()}/") for name in backup.getnames())
+
+
 def test_a_roll_under_load_fails_no_prediction_and_loses_no_run(stack: Stack, api: Api) -> None:
+    """The roll brings in other images, and a second API key beside the first."""
     jobs: list[str] = []
     rolls: list[Roll] = []
+    keys = f"{api.http.headers['X-API-Key']}\nanother-key\n"
+    stack.carry_out("docker secret create lifeboat-api-key-2 -", input=keys)
+    stack.settings["LIFEBOAT_API_KEY_SECRET"] = f"{stack.name}-api-key-2"
 
     def roll() -> None:
         jobs.append(api.run_pipeline(force=True))
@@ -170,6 +185,8 @@ def test_a_roll_under_load_fails_no_prediction_and_loses_no_run(stack: Stack, ap
     _assert_all_have(stack, api, _NEWER)
     assert stack.tags("worker") == {_NEWER}
     assert api.wait_for_end(jobs[0])["status"] == "succeeded"
+    api.http.headers["X-API-Key"] = "another-key"
+    assert api.run_pipeline()
 
 
 def test_a_bad_image_is_rolled_back_by_itself_and_fails_no_prediction(
