@@ -39,7 +39,8 @@ _ROLL_SECONDS = 300
 @contextmanager
 def swarm() -> Iterator[None]:
     """Make this engine a Swarm of one node, and undo it; a Swarm that is there stays."""
-    # The engine is shared by all who test on this machine.
+    # The engine is shared by all who test on this machine. One that leaves a Swarm forgets the names
+    # of all containers, those of Compose included.
     with (Path(tempfile.gettempdir()) / "lifeboat-swarm.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         state = docker("info", "--format", "{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}")
@@ -191,8 +192,9 @@ class Stack:
         self._has_ended = True
         docker("stack", "rm", self.name)
         label = f"label=com.docker.stack.namespace={self.name}"
-        wait_for(lambda: not docker("ps", "--all", "--quiet", "--filter", label))
-        wait_for(lambda: not docker("network", "ls", "--quiet", "--filter", label))
+        for listed in (["ps", "--all"], ["network", "ls"]):
+            command = [*listed, "--quiet", "--filter", label]
+            wait_for(lambda command=command: not docker(*command), pause=0.5)  # type: ignore[misc]
         # There may be none, if it did not get that far.
         for kind, found in (
             ("volume", docker("volume", "ls", "--quiet", "--filter", label)),

@@ -14,7 +14,7 @@ import pytest
 
 from tests.cloud.swarm import REGISTRY, Roll, Stack, swarm
 from tests.containers.conftest import Compose, docker
-from tests.support.processes import ROOT, Api, clean_environment, wait_for
+from tests.support.processes import ROOT, RUN_SECONDS, Api, clean_environment, wait_for
 from tests.support.steady_client import LARGE, SMALL, SteadyClient, predict_meanwhile
 
 # The first test waits for images to be built.
@@ -96,7 +96,8 @@ def stack(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
                 lambda: (
                     [len(stack.containers(s)) for s in ("api", "worker", "edge")]
                     == [_REPLICAS, 1, 1]
-                )
+                ),
+                seconds=RUN_SECONDS,
             )
             yield stack
         finally:
