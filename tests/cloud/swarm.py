@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ REGISTRY = "127.0.0.1:9"
 OURS = ("api", "worker")
 """The services that have our images."""
 
+_NO_SETTINGS: Mapping[str, str] = {}
 _ENDS = ("completed", "paused", "rollback_completed", "rollback_paused")
 
 _PAGE = ROOT / "docs" / "deploy" / "swarm.md"
@@ -131,7 +132,7 @@ class Stack:
                 "stack.yml lifeboat": f"stack.yml --compose-file {self._stand_ins} "
                 f"--resolve-image never {self.name}",
             },
-            **{**self.settings, "LIFEBOAT_IMAGE_TAG": tag, **settings},
+            environment={**self.settings, "LIFEBOAT_IMAGE_TAG": tag, **settings},
         )
         assert status == 0, said
 
@@ -225,23 +226,26 @@ def _carry_out(
     own: dict[str, str] | None = None,
     folder: Path = ROOT,
     input: str | None = None,
-    **environment: str,
+    environment: Mapping[str, str] = _NO_SETTINGS,
 ) -> tuple[int, str]:
     """Carry out a command of the page, with `own` words in the place of its words."""
     assert command in _PAGE.read_text(), f"{_PAGE} does not say: {command}"
     for documented, name in (own or {}).items():
         assert documented in command
         command = command.replace(documented, name)
-    return _call(["sh", "-c", command], folder, input, **environment)
+    return _call(["sh", "-c", command], folder, input, environment)
 
 
 def _call(
-    command: list[str], folder: Path = ROOT, input: str | None = None, **environment: str
+    command: list[str],
+    folder: Path = ROOT,
+    input: str | None = None,
+    environment: Mapping[str, str] = _NO_SETTINGS,
 ) -> tuple[int, str]:
     result = subprocess.run(
         command,
         cwd=folder,
-        env=clean_environment() | environment,
+        env={**clean_environment(), **environment},
         input=input or "",
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
