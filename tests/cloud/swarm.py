@@ -40,8 +40,8 @@ _ROLL_SECONDS = 300
 @contextmanager
 def swarm() -> Iterator[None]:
     """Make this engine a Swarm of one node, and undo it; a Swarm that is there stays."""
-    # The engine is shared by all who test on this machine. One that leaves a Swarm forgets the names
-    # of all containers, those of Compose included.
+    # The engine is shared by all who test on this machine. One that leaves a Swarm forgets the
+    # names of all containers, those of Compose included.
     with (Path(tempfile.gettempdir()) / "lifeboat-swarm.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         state = docker("info", "--format", "{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}")
