@@ -18,7 +18,7 @@ up build: export LIFEBOAT_VERSION = $(VERSION)
 export ORT_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up build check-config check-run roll down retrain new-model backup restore sign check test coverage screenshots faults fuzz bench bench-reload bench-training bench-fields bench-peers lint format hooks lock sbom cloud move-models
+.PHONY: help run up build check-config check-run roll down retrain new-model backup restore sign check test test-all coverage screenshots faults fuzz bench bench-reload bench-training bench-fields bench-peers lint format hooks lock sbom cloud move-models
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
@@ -78,10 +78,14 @@ sign: $(INSTALLED) ## Sign the model versions that are there, with LIFEBOAT_SIGN
 	@exec $(BIN)/python -m worker.sign
 
 check: lint ## Check style, types and layering, and run the quick unit tests (90 s)
-	@exec $(BIN)/python -m pytest --numprocesses auto -m "not slow" tests/unit $(ARGS)
+	@exec $(BIN)/python -m pytest --numprocesses auto -m "not slow and not thorough" tests/unit $(ARGS)
 
-test: $(INSTALLED) ## Run every test; ARGS="tests/unit -k gate" for some
-	@exec $(BIN)/python -m pytest --numprocesses 4 --no-loadscope-reorder $(ARGS)
+PYTEST := $(BIN)/python -m pytest --numprocesses 4 --no-loadscope-reorder
+test: $(INSTALLED) ## Run a part of every ring (10 minutes); ARGS="tests/unit -k gate" for some
+	@exec $(PYTEST) -m "not thorough" $(ARGS)
+
+test-all: $(INSTALLED) ## Run every test, as CI does (half an hour); ARGS as above
+	@exec $(PYTEST) $(ARGS)
 
 coverage: $(INSTALLED) ## Run the unit and integration tests and say what they reach
 	@$(BIN)/python -m coverage erase

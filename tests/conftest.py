@@ -17,6 +17,7 @@ from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from tests.support import artifacts
 from tests.support.held_runs import HeldRuns
+from tests.support.left_out import LeftOut
 from tests.support.processes import Stack
 from tests.support.versions import TRAINING_DATA
 
@@ -44,8 +45,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(LeftOut())
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """For `make test`, which runs four tests at a time: what takes longest comes first."""
+    """For `make test-all`, which runs four tests at a time: what takes longest comes first."""
     if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
         items.sort(key=lambda item: _LONGEST_FIRST.index(_ring(item.nodeid)))
 

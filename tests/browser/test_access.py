@@ -47,7 +47,7 @@ def _fill(page: Page, section: str) -> None:
         expect(page.locator(".difference").first).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("section", _SECTIONS)
 def test_axe_finds_nothing(page: Page, api: Api, section: str, scheme: str) -> None:
     page.emulate_media(

@@ -10,6 +10,8 @@ from tests.browser.visit import Visit
 from tests.support.processes import RUN_SECONDS, Api, Stack
 from tests.support.versions import PLOTS
 
+pytestmark = pytest.mark.thorough
+
 _ROOT = "/tools/lifeboat"
 
 

@@ -236,6 +236,7 @@ def test_versions_have_their_own_metrics_and_plots(
     expect(against.get_by_role("row", name=metrics[-1])).to_contain_text("lower is better")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("section", ["predict", "models"])
 @pytest.mark.parametrize("schema", [PENGUINS, DIABETES], ids=["multiclass", "regression"])

@@ -120,6 +120,7 @@ def guarded(running: Stack, api: Api) -> Iterator[Api]:
     guarded.stop()
 
 
+@pytest.mark.thorough
 def test_the_key_is_asked_for_where_one_is_set(visit_of: VisitOf, guarded: Api) -> None:
     visit = visit_of(guarded)
     visit.expected |= {401, 403}

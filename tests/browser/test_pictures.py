@@ -11,6 +11,8 @@ from tests.browser.conftest import VisitOf, wait_for_first_version
 from tests.support.processes import RUN_SECONDS, Api, Stack
 from tests.support.versions import TRAINING_DATA
 
+pytestmark = pytest.mark.thorough
+
 _TABLE = "examples/titanic/data.csv"
 _LARGEST_BYTES = 400_000
 _PHONE = {"width": 390, "height": 844}

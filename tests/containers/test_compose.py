@@ -35,6 +35,7 @@ def test_a_version_brings_its_plots_though_its_worker_may_write_nearly_nowhere(a
         assert b"</svg>" in answer.content
 
 
+@pytest.mark.thorough
 def test_a_run_is_started_and_watched_from_the_workers_container(
     compose: Compose, api: Api
 ) -> None:
@@ -43,6 +44,7 @@ def test_a_run_is_started_and_watched_from_the_workers_container(
     assert f"promoted: {api.http.get('/models').json()['versions'][0]['model_version']} " in said
 
 
+@pytest.mark.thorough
 def test_an_api_restarted_without_redis_predicts_with_what_was_chosen(
     compose: Compose, api: Api
 ) -> None:
@@ -70,6 +72,7 @@ def test_logs_are_json_unless_the_machine_says_otherwise(
         assert services[service]["environment"]["LIFEBOAT_LOG_FORMAT"] == format
 
 
+@pytest.mark.thorough
 def test_two_workers_run_one_job_at_a_time(compose: Compose, api: Api) -> None:
     compose("up", "--detach", "--wait", "--scale", "worker=2", "--no-recreate")
     job_id = api.run_pipeline()

@@ -8,6 +8,8 @@ import pytest
 from tests.containers.conftest import Compose
 from tests.support.processes import ROOT, Api
 
+pytestmark = pytest.mark.thorough
+
 REPORT = ROOT / "tests" / "reports" / "contract.xml"
 
 

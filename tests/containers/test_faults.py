@@ -5,10 +5,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from tests.containers.conftest import Compose, docker
 from tests.support.processes import ROOT, RUN_SECONDS, Api, wait_for
 from tests.support.rolling_restart import restart
 from tests.support.steady_client import predict_meanwhile
+
+pytestmark = pytest.mark.thorough
 
 _TABLE = (ROOT / "examples" / "titanic" / "data.csv").read_bytes()
 

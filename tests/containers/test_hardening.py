@@ -112,6 +112,7 @@ def _reaches(compose: Compose, network: str, address: str) -> bool:
     return docker(*arguments) == "yes"
 
 
+@pytest.mark.thorough
 def test_redis_is_not_reached_from_any_other_network(compose: Compose) -> None:
     address = _networks(compose, "redis")["redis"]["IPAddress"]
     assert _reaches(compose, f"{compose.project}_redis", address)

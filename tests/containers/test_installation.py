@@ -20,6 +20,8 @@ from tests.support.rolling_restart import restart
 from tests.support.steady_client import predict_meanwhile
 from tests.support.versions import publish
 
+pytestmark = pytest.mark.thorough
+
 SERVICES = ["api", "worker"]
 _USER = 1234
 # As an engine gives it to its containers if it is told of a proxy: no probe may go there.

@@ -206,6 +206,7 @@ def watching(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     watching.end()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("key", "in_file"), [(None, False), (API_KEY, False), (API_KEY, True)], ids=str
 )
@@ -219,6 +220,7 @@ def test_prometheus_finds_every_api_container_and_has_its_key(
             assert password not in watching.compose("logs", service)
 
 
+@pytest.mark.thorough
 def test_a_key_that_is_changed_in_its_file_is_taken_up(watching: Watching) -> None:
     watching.start(API_KEY, in_file=True)
     wait_for(watching.are_up, seconds=RUN_SECONDS, pause=0.5)

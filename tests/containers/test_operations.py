@@ -16,6 +16,8 @@ from tests.support.key_files import KeyFiles
 from tests.support.processes import Api, http_client, wait_for
 from tests.support.steady_client import predict_meanwhile
 
+pytestmark = pytest.mark.thorough
+
 
 def _make(compose: Compose, *arguments: str) -> str:
     status, said = compose.call("make", *arguments, f"COMPOSE={shlex.join(compose.command)}")

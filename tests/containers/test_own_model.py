@@ -12,6 +12,8 @@ from tests.containers.conftest import Compose, docker, up
 from tests.support.documents import blocks
 from tests.support.processes import ROOT, Api
 
+pytestmark = pytest.mark.thorough
+
 TAG = "own-model"
 _PENGUIN = {"bill_length_mm": 39.1, "bill_depth_mm": 18.7, "island": "Torgersen"}
 _TUMOUR = {"mean radius": 17.99, "mean texture": 10.38, "mean concavity": 0.3}

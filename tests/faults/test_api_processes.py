@@ -4,6 +4,8 @@ import os
 import signal
 import threading
 
+import pytest
+
 from shared.runtime.redis_keys import VERSION
 from tests.faults.conftest import Times
 from tests.support.connections import Client, clients_of_each_process, to_each_process
@@ -52,6 +54,7 @@ def test_a_killed_api_process_loses_only_its_own_requests_and_is_replaced(
         assert len(connections) == _PROCESSES
 
 
+@pytest.mark.thorough
 def test_a_process_killed_while_its_parent_waits_for_a_sign_of_life_is_replaced_at_once(
     stack: Stack,
 ) -> None:

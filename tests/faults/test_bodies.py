@@ -25,6 +25,8 @@ from tests.support.large_bodies import RECORDS, TENSORS
 from tests.support.processes import Api
 from tests.support.titanic import DECODER, READERS, explain
 
+pytestmark = pytest.mark.thorough
+
 __all__ = ["api"]
 
 INFER = "/v2/models/lifeboat/infer"

@@ -2,11 +2,14 @@
 
 import json
 
+import pytest
 import redis
 
 from shared.runtime.redis_keys import QUEUE
 from tests.support.processes import LONG_SECONDS, Api, Process, Stack, wait_for
 from worker.broker import look_at
+
+pytestmark = pytest.mark.thorough
 
 _JOB_ID = "0123456789abcdef" * 2
 _THROWN_AWAY = "a message that is not one of ours is thrown away"

@@ -12,6 +12,8 @@ from tests.support.held_runs import HeldRuns
 from tests.support.processes import RUN_SECONDS, Api, Stack, wait_for
 from tests.support.versions import publish
 
+pytestmark = pytest.mark.thorough
+
 _SITECUSTOMIZE = '''
 """Python imports this at every start. Wall clocks are off by as many seconds as the file says."""
 

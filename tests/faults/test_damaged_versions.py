@@ -131,6 +131,7 @@ def test_a_version_made_for_another_schema_is_refused(serving: Serving) -> None:
     assert "expected as inputs the features of its schema" in serving.refuses(make_for_another)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("location", ["weights.bin", "../current.json", "/etc/hostname"])
 def test_external_data_is_refused_in_a_version_that_is_otherwise_sound(
     serving: Serving, location: str
@@ -160,6 +161,7 @@ def test_a_version_signed_with_another_key_is_refused(serving: Serving) -> None:
     assert OTHER_KEY.get_secret_value() not in line
 
 
+@pytest.mark.thorough
 def test_an_unsigned_version_is_refused_where_there_is_a_key_until_it_is_signed(
     stack: Stack,
 ) -> None:

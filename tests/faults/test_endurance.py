@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import psutil
+import pytest
 
 from shared.jobs.store import KEEP_JOBS, JobStore
 from shared.runtime.redis_keys import VERSION
@@ -16,6 +17,8 @@ from tests.support.connections import clients_of
 from tests.support.pinned import pinned_api
 from tests.support.processes import RUN_SECONDS, Api, Process, Stack, children, wait_for
 from tests.support.versions import TRAINING_DATA, publish
+
+pytestmark = pytest.mark.thorough
 
 _KEEP_VERSIONS = 3
 _SETTLED = 0.3

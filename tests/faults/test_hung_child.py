@@ -1,11 +1,14 @@
 """The processes around a run hang or die: each is replaced, and the worker goes on."""
 
 import psutil
+import pytest
 
 from shared.jobs.job import Stage
 from tests.faults.conftest import assert_done_once
 from tests.support.held_runs import HeldRuns
 from tests.support.processes import RUN_SECONDS, Process, Stack, children, wait_for
+
+pytestmark = pytest.mark.thorough
 
 
 def _child(worker: Process, program: str) -> psutil.Process:

@@ -170,6 +170,7 @@ def memory_mb(api: Api) -> float:
     return float(psutil.Process(api.pid).memory_info().rss) / 1e6
 
 
+@pytest.mark.thorough
 def test_large_requests_at_three_times_the_highest_rate_are_shed_and_then_all_is_as_before(
     api: Api, long: bool, figure: Figure
 ) -> None:
@@ -236,11 +237,13 @@ def test_more_small_requests_at_once_than_a_turn_takes_are_shed(api: Api) -> Non
     assert shed(api) == answers.statuses[503]
 
 
+@pytest.mark.thorough
 def test_sixteen_clients_of_the_largest_requests_are_all_answered(api: Api) -> None:
     answers = asyncio.run(closed_loop(api, request(LARGE), connections=16, seconds=2))
     assert set(answers.statuses) == {200}
 
 
+@pytest.mark.thorough
 def test_five_hundred_uploads_at_once_do_not_take_the_memory(api: Api) -> None:
     before = memory_mb(api)
     body = request(ONE.ljust(4 * 1024 * 1024))
@@ -269,6 +272,7 @@ def test_five_hundred_uploads_at_once_do_not_take_the_memory(api: Api) -> None:
     assert api.predict().status_code == 200
 
 
+@pytest.mark.thorough
 def test_uploads_that_stop_one_byte_short_keep_nobody_out(
     api: Api, long: bool, figure: Figure
 ) -> None:
@@ -303,6 +307,7 @@ def test_uploads_that_stop_one_byte_short_keep_nobody_out(
     )
 
 
+@pytest.mark.thorough
 def test_slow_clients_hold_up_nobody_and_are_cut_off(api: Api, long: bool, figure: Figure) -> None:
     """A byte a second, half of them in the head of a request and half in its body."""
     head = b"POST /predict HTTP/1.1\r\nHost: api\r\nContent-Length: 1000000\r\n"

@@ -32,7 +32,7 @@ def _run_held_in_evaluate(api: Api, held_runs: HeldRuns) -> str:
     return job_id
 
 
-@pytest.mark.parametrize("end", ["stop", "kill"])
+@pytest.mark.parametrize("end", [pytest.param("stop", marks=pytest.mark.thorough), "kill"])
 def test_redis_restarted_with_its_data_in_a_run_ends_the_job_once(
     with_model: Stack, held_runs: HeldRuns, end: str
 ) -> None:
@@ -49,6 +49,7 @@ def test_redis_restarted_with_its_data_in_a_run_ends_the_job_once(
     assert set(client.versions) <= {before, api.version()}
 
 
+@pytest.mark.thorough
 def test_redis_emptied_in_a_run_loses_the_job_and_nothing_else(
     with_model: Stack, held_runs: HeldRuns
 ) -> None:
@@ -118,6 +119,7 @@ def _frozen(stack: Stack, *, seconds: float) -> Iterator[None]:
         stack.redis.thaw()
 
 
+@pytest.mark.thorough
 def test_redis_frozen_in_a_run_is_said_at_once_and_nobody_is_taken_for_dead(
     with_model: Stack, held_runs: HeldRuns, times: Times
 ) -> None:

@@ -71,6 +71,7 @@ def test_a_rolling_restart_loses_no_request_and_refuses_no_connection(
     )
 
 
+@pytest.mark.thorough
 def test_a_stop_under_load_loses_no_request_that_a_process_has_taken(
     stack: Stack, times: Times
 ) -> None:
@@ -104,7 +105,7 @@ def _predict(connection: http.client.HTTPConnection) -> str | None:
     return answer.getheader("Connection")
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.thorough)])
 def test_a_request_in_flight_is_answered_while_new_connections_are_refused(
     stack: Stack, processes: int
 ) -> None:

@@ -76,6 +76,7 @@ def _assert_none_of(secrets: tuple[str, ...], where: str) -> None:
         assert at < 0, f"shown: {where[max(0, at - 200) : at + 50]}"
 
 
+@pytest.mark.thorough
 def test_no_secret_is_logged_or_answered_whatever_goes_wrong(secured: Stack) -> None:
     unsigned = publish(secured.models_dir)
     worker = secured.start_worker()

@@ -16,6 +16,8 @@ from tests.support.rolling_restart import ABORTED, restart
 from tests.support.steady_client import predict_meanwhile
 from tests.support.versions import publish
 
+pytestmark = pytest.mark.thorough
+
 _OLD, _NEW = "the old key", "the new key"
 _PROCESSES = 2
 

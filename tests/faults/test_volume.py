@@ -149,7 +149,7 @@ def running(running_once: Running) -> Iterator[Running]:
 
 
 # 30,000 bytes are enough for the ONNX file and not for the pipeline beside it.
-@pytest.mark.parametrize("free", [0, 30_000])
+@pytest.mark.parametrize("free", [pytest.param(0, marks=pytest.mark.thorough), 30_000])
 def test_a_run_that_finds_the_volume_full_fails_and_leaves_nothing(
     running: Running, free: int
 ) -> None:
@@ -182,6 +182,7 @@ def test_on_a_full_volume_a_choice_is_served_and_said_to_be_not_kept(running: Ru
     wait_for(lambda: running.store.current() == kept)
 
 
+@pytest.mark.thorough
 def test_a_read_only_volume_fails_runs_and_no_prediction_or_swap(running: Running) -> None:
     before = running.store.versions()
     running.volume.make_read_only()
@@ -201,6 +202,7 @@ def test_a_read_only_volume_fails_runs_and_no_prediction_or_swap(running: Runnin
     running.assert_run_succeeds()
 
 
+@pytest.mark.thorough
 def test_a_volume_that_is_gone_fails_runs_and_no_prediction(running: Running) -> None:
     served = running.api.version()
     chosen = running.older if served != running.older else running.newer

@@ -10,6 +10,8 @@ from tests.faults.conftest import assert_done_once
 from tests.support.held_runs import HeldRuns
 from tests.support.processes import Stack, wait_for
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def alive_file(stack: Stack, tmp_path: Path) -> Path:

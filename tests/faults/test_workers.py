@@ -73,6 +73,7 @@ def test_a_worker_killed_at_any_moment_costs_no_job(
         assert worker.is_running()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("end", ["succeeded", "cancelled"])
 def test_a_worker_killed_between_publication_and_the_last_step_leaves_one_version_or_none(
     with_model: Stack, held_runs: HeldRuns, end: str
@@ -96,6 +97,7 @@ def test_a_worker_killed_between_publication_and_the_last_step_leaves_one_versio
     wait_for(lambda: versions_of(with_model, job_id) == [])
 
 
+@pytest.mark.thorough
 def test_a_worker_killed_with_a_message_that_it_has_not_recorded_loses_no_job(
     with_model: Stack, long: bool
 ) -> None:
@@ -116,6 +118,7 @@ def test_a_worker_killed_with_a_message_that_it_has_not_recorded_loses_no_job(
     assert_done_once(stack, api, job_id, attempts=1, seconds=_back_seconds(long))
 
 
+@pytest.mark.thorough
 def test_a_job_that_kills_its_worker_each_time_fails_and_frees_the_lock(
     with_model: Stack, held_runs: HeldRuns
 ) -> None:
@@ -135,6 +138,7 @@ def test_a_job_that_kills_its_worker_each_time_fails_and_frees_the_lock(
     assert api.run_pipeline() != job_id
 
 
+@pytest.mark.thorough
 def test_a_message_that_got_lost_is_sent_again(with_model: Stack) -> None:
     api = with_model.start_api()
     job_id = api.run_pipeline()
@@ -143,6 +147,7 @@ def test_a_message_that_got_lost_is_sent_again(with_model: Stack) -> None:
     assert_done_once(with_model, api, job_id, attempts=1)
 
 
+@pytest.mark.thorough
 def test_without_a_worker_messages_do_not_pile_up(stack: Stack) -> None:
     publish(stack.models_dir)
     api = stack.start_api()
@@ -153,6 +158,7 @@ def test_without_a_worker_messages_do_not_pile_up(stack: Stack) -> None:
     assert stack.redis.client.llen(QUEUE) == 1
 
 
+@pytest.mark.thorough
 def test_a_worker_that_is_stopped_hands_its_run_to_another(
     with_model: Stack, held_runs: HeldRuns
 ) -> None:
@@ -169,6 +175,7 @@ def test_a_worker_that_is_stopped_hands_its_run_to_another(
     assert second.is_running()
 
 
+@pytest.mark.thorough
 def test_a_run_that_takes_too_long_fails_and_the_worker_goes_on(
     with_model: Stack, held_runs: HeldRuns
 ) -> None:
@@ -184,6 +191,7 @@ def test_a_run_that_takes_too_long_fails_and_the_worker_goes_on(
     assert worker.is_running()
 
 
+@pytest.mark.thorough
 def test_two_workers_and_many_clients_make_one_run_at_a_time(
     with_model: Stack, held_runs: HeldRuns, times: Times
 ) -> None:
@@ -201,7 +209,9 @@ def test_two_workers_and_many_clients_make_one_run_at_a_time(
             assert_done_once(with_model, api, job_id, attempts=1)
 
 
-@pytest.mark.parametrize("stage", [Stage.FIT, Stage.EVALUATE])
+@pytest.mark.parametrize(
+    "stage", [Stage.FIT, pytest.param(Stage.EVALUATE, marks=pytest.mark.thorough)]
+)
 def test_a_cancelled_run_stops_and_publishes_nothing(
     with_model: Stack, held_runs: HeldRuns, stage: Stage
 ) -> None:
@@ -222,6 +232,7 @@ def test_a_cancelled_run_stops_and_publishes_nothing(
     assert with_model.redis.client.get(ACTIVE_JOB) is None
 
 
+@pytest.mark.thorough
 def test_a_run_that_was_asked_to_stop_makes_room_for_the_next(
     with_model: Stack, held_runs: HeldRuns
 ) -> None:
@@ -241,6 +252,7 @@ def test_a_run_that_was_asked_to_stop_makes_room_for_the_next(
     assert versions_of(with_model, dying) == []
 
 
+@pytest.mark.thorough
 def test_leftovers_of_a_killed_worker_are_cleared_away(stack: Stack) -> None:
     publish(stack.models_dir)
     leftover = stack.models_dir / ".staging-0123456789ab"

@@ -58,6 +58,7 @@ def _backup(stack: Stack, folder: Path, key: str | None = None) -> bytes:
     return archive
 
 
+@pytest.mark.thorough
 def test_the_first_run_of_a_fresh_stack_does_not_take_the_place_of_what_is_restored(
     stack: Stack, held_runs: HeldRuns, elsewhere: Path
 ) -> None:
@@ -101,7 +102,9 @@ def test_onto_an_older_stack_the_choice_changes_and_its_versions_stay(
     api.wait_for_version(chosen)
 
 
-@pytest.mark.parametrize("signed_with", [None, "another's"])
+@pytest.mark.parametrize(
+    "signed_with", [None, pytest.param("another's", marks=pytest.mark.thorough)]
+)
 def test_with_another_signing_key_nothing_changes_and_the_key_is_named(
     stack: Stack, tmp_path: Path, signed_with: str | None
 ) -> None:

@@ -40,6 +40,7 @@ def _call(
         os.close(unread)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("unbuffered", _UNBUFFERED)
 @pytest.mark.parametrize(
     ("module", "status"),
@@ -85,6 +86,7 @@ def test_what_is_meant_for_a_closed_stderr_is_not_in_the_output(models_dir: Path
     assert (result.returncode, result.stdout) == (0, "")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("module", ["shared.check", "worker.check", "worker.sign"])
 def test_a_closed_output_is_not_a_fault(models_dir: Path, module: str) -> None:
     result = _call(module, ">&-", models_dir)

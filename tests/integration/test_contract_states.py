@@ -58,6 +58,7 @@ def test_a_damaged_plot_is_refused_and_its_version_served(stack: Stack) -> None:
     assert api.version() == version
 
 
+@pytest.mark.thorough
 def test_a_job_tells_who_asked_for_it_whether_by_force_and_who_runs_it(stack: Stack) -> None:
     api = stack.start_api()
     answer = api.http.put("/run-pipeline", headers={"X-Requested-By": "ada@example"})
@@ -108,6 +109,7 @@ def test_with_a_key_configured_every_change_and_the_metrics_need_it(stack: Stack
     assert api.http.get("/jobs").status_code == 200
 
 
+@pytest.mark.thorough
 def test_a_start_that_others_can_reach_without_a_key_is_warned_of_once(stack: Stack) -> None:
     api = stack.start_api(processes=2, host="0.0.0.0")
     (said,) = [line for line in api.log().splitlines() if "LIFEBOAT_API_KEY" in line]

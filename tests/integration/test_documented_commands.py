@@ -16,7 +16,14 @@ def _steps(page: str) -> list[Block]:
     return [block for block in blocks(page) if block.is_step and not block.why_not_run]
 
 
-@pytest.mark.parametrize("page", [page for page in pages() if _steps(page)])
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[] if page == "README.md" else pytest.mark.thorough)
+        for page in pages()
+        if _steps(page)
+    ],
+)
 def test_the_page_can_be_carried_out_from_its_top(page: str, tmp_path: Path) -> None:
     walk = Walk(tmp_path)
     try:

@@ -3,6 +3,8 @@
 import contextlib
 from collections.abc import Callable, Iterator
 
+import pytest
+
 from shared.runtime.redis_keys import VERSION
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
@@ -101,6 +103,7 @@ def _refusals(api: Api, version: str) -> int:
     return sum("refused" in line and version in line for line in api.log().splitlines())
 
 
+@pytest.mark.thorough
 def test_redis_emptied_serves_on_and_puts_the_choice_back(stack: Stack) -> None:
     chosen, newest = publish(stack.models_dir), publish(stack.models_dir)
     stack.redis.client.set(VERSION, newest)

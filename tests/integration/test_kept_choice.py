@@ -1,10 +1,14 @@
 """A choice of a version is noted beside the versions, and the call says so if it is not."""
 
+import pytest
+
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from tests.support.choices import nothing_can_be_noted
 from tests.support.processes import Api, Stack, wait_for
 from tests.support.versions import publish
+
+pytestmark = pytest.mark.thorough
 
 
 def _choose(api: Api, version: str) -> bool:

@@ -69,6 +69,7 @@ def running(stack: Stack, held_runs: HeldRuns) -> Running:
     return Running(stack, stack.start_api(processes=2), worker)
 
 
+@pytest.mark.thorough
 def test_the_lines_of_a_run_have_its_id_and_that_of_the_call(running: Running) -> None:
     api = running.api
     answer = api.http.put("/run-pipeline", headers={"X-Request-ID": "Asked_by.a-test"})
@@ -95,6 +96,7 @@ def test_the_lines_of_a_run_have_its_id_and_that_of_the_call(running: Running) -
     assert len(serving) == 1 and "now serving" in str(serving[0]["message"])
 
 
+@pytest.mark.thorough
 def test_whatever_happens_is_logged_as_json(running: Running, held_runs: HeldRuns) -> None:
     api, worker = running.api, running.worker
     assert api.http.put("/models/current", json={"model_version": api.version()}).is_success

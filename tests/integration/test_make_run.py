@@ -146,8 +146,8 @@ def _redis_server(running: Running) -> int:
     ("program", "victim"),
     [
         ("worker", lambda running: running.pid("worker")),
-        ("worker", _worker_s_tracker),
-        ("redis", lambda running: running.pid("redis")),
+        pytest.param("worker", _worker_s_tracker, marks=pytest.mark.thorough),
+        pytest.param("redis", lambda running: running.pid("redis"), marks=pytest.mark.thorough),
         ("redis", _redis_server),
     ],
 )
@@ -193,6 +193,7 @@ def test_its_redis_asks_for_a_password_that_nobody_else_can_see(lasting: Running
         assert not file.is_file() or url.password.encode() not in file.read_bytes()
 
 
+@pytest.mark.thorough
 def test_stopped_and_started_again_it_serves_what_was_chosen(
     running: Running, environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -234,6 +235,7 @@ def test_it_ends_whole_when_it_is_asked_to(running: Running, number: signal.Sign
     running.assert_nothing_is_left()
 
 
+@pytest.mark.thorough
 def test_with_nohup_it_outlives_its_terminal(tmp_path: Path, environment: dict[str, str]) -> None:
     with _running(tmp_path, environment, "nohup", "make", "run") as running:
         running.wait_until_started()

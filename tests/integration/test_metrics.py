@@ -117,6 +117,7 @@ def test_every_prediction_of_every_process_is_counted_once(api: Api) -> None:
         assert total == pytest.approx(sum(probabilities), rel=1e-6)
 
 
+@pytest.mark.thorough
 def test_the_info_tells_what_all_processes_serve_and_forgets_the_dead(
     stack: Stack, api: Api
 ) -> None:
@@ -160,6 +161,7 @@ def test_many_swaps_leave_one_series_and_are_counted_and_timed(stack: Stack, api
     assert len(versions(after)) == 1
 
 
+@pytest.mark.thorough
 def test_jobs_are_told_by_every_process_while_redis_answers(stack: Stack, api: Api) -> None:
     def queued() -> float:
         return scrape_with_jobs(api)["lifeboat_queue_length"]

@@ -50,7 +50,9 @@ def _texts(notebook: Any) -> str:
 
 
 @pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("folder", [ROOT, ROOT / "notebooks"])
+@pytest.mark.parametrize(
+    "folder", [ROOT, pytest.param(ROOT / "notebooks", marks=pytest.mark.thorough)]
+)
 def test_it_runs_from_either_folder_and_finds_what_it_asserts(folder: Path, api: Api) -> None:
     notebook = _run(folder)
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
@@ -61,6 +63,7 @@ def test_it_runs_from_either_folder_and_finds_what_it_asserts(folder: Path, api:
     assert said.count("image/png") == 2
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("environment")
 def test_a_version_of_another_table_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIFEBOAT_TRAINING_DATA", TRAINING_DATA)
@@ -69,6 +72,7 @@ def test_a_version_of_another_table_is_told_apart(monkeypatch: pytest.MonkeyPatc
     assert "891 rows" in said
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("example", ["penguins", "diabetes"])
 def test_it_runs_for_any_kind(
     example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

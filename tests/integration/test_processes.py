@@ -4,6 +4,8 @@ import os
 import signal
 import socket
 
+import pytest
+
 from shared.runtime.redis_keys import PROCESS_PREFIX, VERSION
 from tests.support.connections import to_each_process
 from tests.support.processes import Api, Stack, http_client, wait_for
@@ -63,6 +65,7 @@ def test_the_processes_of_all_who_share_the_redis_are_listed_until_they_are_stop
     assert not stack.redis.client.keys(f"{PROCESS_PREFIX}*")
 
 
+@pytest.mark.thorough
 def test_a_process_is_listed_again_soon_after_redis_was_emptied_or_frozen(stack: Stack) -> None:
     version = publish(stack.models_dir)
     api = stack.start_api()

@@ -12,6 +12,8 @@ from shared.runtime.redis_keys import VERSION
 from tests.support.processes import ROOT, Stack, wait_for
 from tests.support.versions import publish
 
+pytestmark = pytest.mark.thorough
+
 
 def _rights() -> list[str]:
     text = (ROOT / "docs" / "operations.md").read_text()

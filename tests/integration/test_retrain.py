@@ -100,6 +100,7 @@ def test_plain_lines_where_nobody_looks_and_the_metrics_beside_the_served_ones(
     assert lines[-1].startswith(f"promoted: {after} is served. ROC AUC ")
 
 
+@pytest.mark.thorough
 def test_without_follow_it_says_which_run_and_returns(served: Api) -> None:
     status, said = _retrain(served.url)
     assert status == 0
@@ -107,6 +108,7 @@ def test_without_follow_it_says_which_run_and_returns(served: Api) -> None:
     assert said == f"job {job_id} at {served.url}\n"
 
 
+@pytest.mark.thorough
 def test_a_rejected_run_says_why_and_is_promoted_when_forced(served: Api, table: Path) -> None:
     _shuffle_labels(table)
     status, said = _retrain(served.url, "--follow")
@@ -124,6 +126,7 @@ def test_a_failed_run_says_what_was_wrong(served: Api, table: Path) -> None:
     assert f"failed: {table} lacks the columns" in said
 
 
+@pytest.mark.thorough
 def test_a_run_that_somebody_cancels(served: Api, held_runs: HeldRuns, watcher: "Watcher") -> None:
     served.http.delete(f"/jobs/{watcher.job_id}")
     held_runs.let_go()
@@ -131,6 +134,7 @@ def test_a_run_that_somebody_cancels(served: Api, held_runs: HeldRuns, watcher: 
     assert "cancelled: nothing was published" in watcher.process.output()
 
 
+@pytest.mark.thorough
 def test_ctrl_c_ends_the_watch_and_not_the_run(
     served: Api, held_runs: HeldRuns, watcher: "Watcher"
 ) -> None:
@@ -140,6 +144,7 @@ def test_ctrl_c_ends_the_watch_and_not_the_run(
     assert served.wait_for_end(watcher.job_id)["status"] == "succeeded"
 
 
+@pytest.mark.thorough
 def test_when_its_output_takes_no_more_the_watch_ends_and_the_run_goes_on(served: Api) -> None:
     with Path("/dev/full").open("wb") as full:
         result = subprocess.run(
@@ -156,6 +161,7 @@ def test_when_its_output_takes_no_more_the_watch_ends_and_the_run_goes_on(served
     assert served.wait_for_end(job_id)["status"] == "succeeded"
 
 
+@pytest.mark.thorough
 def test_an_api_that_restarts_in_between_is_waited_for(
     stack: Stack, served: Api, held_runs: HeldRuns, watcher: "Watcher"
 ) -> None:
@@ -206,6 +212,7 @@ def test_wrong_usage(tmp_path: Path) -> None:
     assert said.startswith("lifeboat: LIFEBOAT_PORT: ")
 
 
+@pytest.mark.thorough
 def test_on_a_terminal_a_bar_moves_in_place(served: Api) -> None:
     controller, terminal = pty.openpty()
     process = subprocess.Popen(

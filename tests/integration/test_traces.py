@@ -67,6 +67,7 @@ def test_a_run_is_in_the_trace_of_the_call_that_asked_for_it(
     assert "opentelemetry" not in (worker.output() + api.log()).lower()
 
 
+@pytest.mark.thorough
 def test_spans_are_sent_before_a_process_ends(stack: Stack, collected: Collector) -> None:
     stack.environment["OTEL_BSP_SCHEDULE_DELAY"] = "600000"
     stack.environment["OTEL_SERVICE_NAME"] = "boats"
@@ -92,6 +93,7 @@ def test_spans_are_sent_before_a_process_ends(stack: Stack, collected: Collector
     assert len({span.trace_id for span in predictions}) == len(predictions) > 1
 
 
+@pytest.mark.thorough
 def test_a_collector_that_is_away_holds_nothing_up(stack: Stack, collected: Collector) -> None:
     # Nobody listens there.
     stack.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:9"

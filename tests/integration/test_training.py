@@ -45,6 +45,7 @@ def test_the_first_start_trains_a_model_by_itself_and_answers_as_the_original_se
     assert result["metrics"]["accuracy"]["mean"] >= 0.815
 
 
+@pytest.mark.thorough
 def test_a_definition_that_no_version_has_is_trained_and_not_served_over_another(
     stack: Stack, table: Path
 ) -> None:
@@ -88,6 +89,7 @@ def test_a_worse_candidate_is_stored_but_served_only_by_force(stack: Stack, tabl
     api.wait_for_version(forced["model_version"])
 
 
+@pytest.mark.thorough
 def test_force_holds_for_a_run_in_flight(stack: Stack, held_runs: HeldRuns) -> None:
     stack.redis.client.set(VERSION, publish(stack.models_dir, roc_auc=0.99))
     stack.start_worker()
@@ -127,6 +129,7 @@ def test_bad_data_fails_the_job_with_what_to_do_and_publishes_nothing(
     assert api.wait_for_end(api.run_pipeline(force=True))["status"] == "succeeded"
 
 
+@pytest.mark.thorough
 def test_the_training_table_may_come_from_a_url_as_parquet(stack: Stack, table: Path) -> None:
     publish(stack.models_dir, roc_auc=0.5)
     pd.read_csv(table).to_parquet(table.with_suffix(".parquet"))
@@ -144,6 +147,7 @@ def test_the_training_table_may_come_from_a_url_as_parquet(stack: Stack, table: 
         assert "answered 404" in str(job["error"])
 
 
+@pytest.mark.thorough
 def test_a_run_is_cancelled_while_nothing_comes_out_of_its_pipe(
     stack: Stack, tmp_path: Path
 ) -> None:
@@ -157,6 +161,7 @@ def test_a_run_is_cancelled_while_nothing_comes_out_of_its_pipe(
     assert api.wait_for_end(job_id)["status"] == "cancelled"
 
 
+@pytest.mark.thorough
 def test_old_versions_are_removed_but_never_the_served_one(stack: Stack) -> None:
     served = publish(stack.models_dir, roc_auc=0.99)
     promoted = [publish(stack.models_dir) for _ in range(3)]

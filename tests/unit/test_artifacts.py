@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.processes import ROOT, clean_environment
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 
 _TESTS = """
 import sys

@@ -94,7 +94,7 @@ def test_no_file_names_an_index(path: str) -> None:
     assert not re.search(rf"{options}|(PIP|UV)_\w*(INDEX|FIND_LINKS)|https?://[^/\s]*pypi", text)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("image", ["api", "worker"])
 def test_the_bill_of_materials_lists_what_is_locked(bills: Path, image: str) -> None:
     bill = json.loads((bills / f"{image}.cdx.json").read_text())
@@ -112,7 +112,7 @@ def test_the_bill_of_materials_lists_what_is_locked(bills: Path, image: str) -> 
     assert components == _locked(f"{image}.txt")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_same_locks_give_the_same_bill(bills: Path, tmp_path: Path) -> None:
     again = _make_bills(tmp_path)
     for bill in bills.iterdir():

@@ -23,7 +23,7 @@ HAS_WHEELS = (
 IS_EXPECTED = HAS_WHEELS and os.environ.get("CI") == "true"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.skipif(
     importlib.util.find_spec("atheris") is None and not IS_EXPECTED,
     reason="atheris has no wheel for this machine",

@@ -442,7 +442,7 @@ def cases(draw: st.DrawFn) -> tuple[list[Feature], Feature, str]:
     return some, feature, draw(texts(feature))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @settings(derandomize=True, deadline=None, max_examples=200)
 @given(cases())
 def test_all_checks_of_any_record_agree_on_any_value(

@@ -97,7 +97,7 @@ def test_of_one_body_both_make_the_same(body: bytes) -> None:
     assert ours == theirs
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @settings(derandomize=True, deadline=None, max_examples=1000)
 @given(
     st.lists(

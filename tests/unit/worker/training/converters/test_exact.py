@@ -54,12 +54,12 @@ _QUICK = (
     *("Voting(weights)", "Calibrated(HistGradientBoosting, sigmoid)", "selector of columns"),
     "TransformedTarget(log, HistGradientBoosting)",
 )
-"""The cases that `make check` runs, too; all together take minutes."""
+"""The cases that `make check` and `make test` run, too; all together take minutes."""
 
 
 def _cases(names: Iterable[str]) -> list[Any]:
     return [
-        pytest.param(name, marks=[] if name in _QUICK else pytest.mark.slow)
+        pytest.param(name, marks=[] if name in _QUICK else pytest.mark.thorough)
         for name in names
         if name not in _INEXACT and not name.startswith(_INEXACT_STEPS)
     ]
@@ -76,7 +76,7 @@ def test_a_classifier_is_exact(name: str) -> None:
     assert proved(CLASSIFIERS[name](), table_of("multiclass", 120)).max_difference < 3e-6
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", _cases(CLASSIFIERS))
 def test_a_classifier_of_two_labels_is_exact(name: str) -> None:
     assert proved(CLASSIFIERS[name](), table_of("binary", 120)).max_difference < 3e-6
