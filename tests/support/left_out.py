@@ -1,4 +1,4 @@
-"""How many thorough tests a run leaves out, which its last lines say."""
+"""How many thorough tests `make test` leaves out, which its last lines say."""
 
 from collections.abc import Sequence
 from typing import Any
