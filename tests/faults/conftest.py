@@ -1,4 +1,4 @@
-"""Faults come a few times in `make test-all`; in `make faults` many times, with load and figures."""
+"""Faults come a few times in `make test-all`; often in `make faults`, with load and figures."""
 
 from collections.abc import Callable
 

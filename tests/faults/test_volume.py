@@ -149,7 +149,8 @@ def running(running_once: Running) -> Iterator[Running]:
 
 
 # 30,000 bytes are enough for the ONNX file and not for the pipeline beside it.
-@pytest.mark.parametrize("free", [pytest.param(0, marks=pytest.mark.thorough), 30_000])
+@pytest.mark.thorough
+@pytest.mark.parametrize("free", [0, 30_000])
 def test_a_run_that_finds_the_volume_full_fails_and_leaves_nothing(
     running: Running, free: int
 ) -> None:

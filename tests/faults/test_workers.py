@@ -209,9 +209,8 @@ def test_two_workers_and_many_clients_make_one_run_at_a_time(
             assert_done_once(with_model, api, job_id, attempts=1)
 
 
-@pytest.mark.parametrize(
-    "stage", [Stage.FIT, pytest.param(Stage.EVALUATE, marks=pytest.mark.thorough)]
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("stage", [Stage.FIT, Stage.EVALUATE])
 def test_a_cancelled_run_stops_and_publishes_nothing(
     with_model: Stack, held_runs: HeldRuns, stage: Stage
 ) -> None:

@@ -19,7 +19,7 @@ def _steps(page: str) -> list[Block]:
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(page, marks=[] if page == "README.md" else pytest.mark.thorough)
+        pytest.param(page, marks=[] if page == "docs/configuration.md" else pytest.mark.thorough)
         for page in pages()
         if _steps(page)
     ],

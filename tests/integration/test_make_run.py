@@ -145,7 +145,7 @@ def _redis_server(running: Running) -> int:
 @pytest.mark.parametrize(
     ("program", "victim"),
     [
-        ("worker", lambda running: running.pid("worker")),
+        pytest.param("worker", lambda running: running.pid("worker"), marks=pytest.mark.thorough),
         pytest.param("worker", _worker_s_tracker, marks=pytest.mark.thorough),
         pytest.param("redis", lambda running: running.pid("redis"), marks=pytest.mark.thorough),
         ("redis", _redis_server),

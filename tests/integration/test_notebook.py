@@ -49,10 +49,9 @@ def _texts(notebook: Any) -> str:
     return json.dumps([cell.get("outputs", []) for cell in notebook.cells])
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize(
-    "folder", [ROOT, pytest.param(ROOT / "notebooks", marks=pytest.mark.thorough)]
-)
+@pytest.mark.parametrize("folder", [ROOT, ROOT / "notebooks"])
 def test_it_runs_from_either_folder_and_finds_what_it_asserts(folder: Path, api: Api) -> None:
     notebook = _run(folder)
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")

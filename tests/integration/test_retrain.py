@@ -119,6 +119,7 @@ def test_a_rejected_run_says_why_and_is_promoted_when_forced(served: Api, table:
     assert "force was asked for" in said
 
 
+@pytest.mark.thorough
 def test_a_failed_run_says_what_was_wrong(served: Api, table: Path) -> None:
     table.write_text("Age\n1\n")
     status, said = _retrain(served.url, "--follow")
