@@ -167,6 +167,7 @@ print(labels.tolist(), os.environ["ORT_DISABLE_TELEMETRY"])
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_predicts_has_telemetry_off_and_leaves_nothing_at_home(
     tmp_path: Path,
 ) -> None:

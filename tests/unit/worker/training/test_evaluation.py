@@ -275,6 +275,7 @@ def test_two_labels_are_scored_for_the_positive_one(positive: Any, other: Any) -
     assert found.metric.name == "f1" and found.importances.loc["x"].mean() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chosen", "name", "higher"),
     [
@@ -354,6 +355,7 @@ def test_a_fit_that_fails_on_a_part_of_the_table_is_told_with_its_fold() -> None
         cross_validate(*a_hundred_of("a", "b", "c"), THREE, fit, lambda _: None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("example", "least"), [("penguins", 0.95), ("diabetes", 0.4)])
 def test_an_example_scores_well(example: str, least: float) -> None:
     found = evaluated(example)

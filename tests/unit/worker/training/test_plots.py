@@ -140,6 +140,7 @@ def test_the_same_evaluation_gives_the_same_bytes(default: dict[Plot, bytes]) ->
     assert drawing.draw(cross_validation().evaluation) == default
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "found",
     [evaluation(200_000), of_labels(3, 200_000), of_labels(200, 50_000), of_numbers(50_000)],

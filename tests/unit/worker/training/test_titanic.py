@@ -21,6 +21,7 @@ def blanked(features: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return features.assign(**{name: missing[name] for name in names})
 
 
+@pytest.mark.slow
 def test_passengers_it_never_saw_are_ranked_well() -> None:
     assert cross_validation().evaluation.metrics["roc_auc"].mean >= 0.86
 
