@@ -17,6 +17,7 @@ def test_without_a_collector_nothing_is_traced(monkeypatch: pytest.MonkeyPatch) 
     tracing.stop()
 
 
+@pytest.mark.slow
 def test_without_a_collector_nothing_that_sends_is_loaded() -> None:
     # FastAPI and redis-py load other parts of OpenTelemetry, where they are installed.
     program = """
