@@ -197,6 +197,7 @@ def test_no_figure_stays_in_memory(default: dict[Plot, bytes]) -> None:
 # --- by kind -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_three_labels_have_a_curve_each_and_a_matrix_by_their_names() -> None:
     drawn = drawing.draw(evaluated("penguins"))
     for plot in (Plot.ROC, Plot.PRECISION_RECALL):
@@ -220,6 +221,7 @@ def test_of_many_labels_the_commonest_are_drawn_and_the_others_are_counted() -> 
     assert sum(counts) == 5_000
 
 
+@pytest.mark.slow
 def test_a_number_has_its_errors_drawn() -> None:
     drawn = drawing.draw(evaluated("diabetes"))
     assert list(drawn) == [Plot.PREDICTION_ERROR, Plot.RESIDUALS, Plot.PERMUTATION_IMPORTANCE]

@@ -374,6 +374,7 @@ def test_the_training_data_is_read_anew_by_each_run(models_dir: Path, tmp_path: 
 # --- each kind of model --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", ["titanic", "penguins", "diabetes"])
 def test_an_example_is_trained_from_its_folder_and_what_is_published_answers(
     models_dir: Path, example: str
