@@ -3,7 +3,7 @@
 import os
 import sys
 
-from shared.jobs.queue import forget_settings_of_others
+from worker.application import forget_settings_of_others
 
 _COMMAND = ["--quiet", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat"]
 

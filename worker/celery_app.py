@@ -7,9 +7,9 @@ This module is configuration only. What the worker does when it starts and stops
 `lifecycle.py`, which Celery imports in the main process and in the child.
 """
 
-from shared.jobs.queue import celery_application
 from shared.refusal import read_settings
 from shared.runtime.alive_file import alive_file
+from worker.application import celery_application
 
 settings = read_settings()
 alive_file.path = settings.alive_file
