@@ -70,7 +70,7 @@ class JobQueue:
         try:
             producer.publish(
                 [[job_id], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}],
-                # The exchange without a name: the queue is a list, and no table of bindings is kept.
+                # Without a name there is no table of bindings in Redis: the queue is a list.
                 exchange="",
                 routing_key=QUEUE,
                 serializer="json",
@@ -87,5 +87,4 @@ class JobQueue:
 
     def close(self) -> None:
         """Close the connections that messages were sent through."""
-        self._producers.force_close_all()
         self._connections.force_close_all()
