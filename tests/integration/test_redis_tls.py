@@ -14,7 +14,7 @@ from shared.runtime.redis_url import RedisServer
 from tests.support.processes import Stack, wait_for
 from tests.support.tls import Authority, TlsProxy
 from tests.support.versions import publish
-from worker.application import celery_application
+from worker.celery_app import celery_application
 
 
 @pytest.fixture

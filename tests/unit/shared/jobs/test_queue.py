@@ -8,7 +8,7 @@ from kombu.exceptions import OperationalError
 from shared.jobs.queue import TASK_NAME, JobQueue, broker
 from shared.runtime.redis_keys import QUEUE
 from shared.runtime.redis_url import RedisServer
-from worker.application import celery_application
+from worker.celery_app import celery_application
 
 JOB_ID = "0" * 32
 
