@@ -18,7 +18,7 @@ up build publish: export LIFEBOAT_VERSION = $(VERSION)
 export ORT_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up build publish check-config check-run roll down retrain new-model backup restore sign check test coverage screenshots faults fuzz bench bench-reload bench-training bench-fields bench-peers lint format hooks lock sbom cloud
+.PHONY: help run up build publish check-config check-run roll down retrain new-model backup restore sign check test coverage screenshots faults fuzz bench bench-reload bench-training bench-fields bench-peers lint format hooks lock sbom cloud move-models
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
@@ -73,6 +73,9 @@ restore: ## Restore the file that `make backup` has written, BACKUP=<file>, and 
 	  $(COMPOSE) run --rm -T worker python -m worker.restore < "$(BACKUP)"; status=$$?; \
 	  if [ -n "$$had_worker" ]; then $(COMPOSE) start worker; \
 	  elif [ $$status = 0 ]; then $(COMPOSE) up --detach --wait; fi; exit $$status
+
+move-models: $(INSTALLED) ## Carry model versions to another store: FROM=<folder or bucket> TO=<...>
+	@exec $(BIN)/python -m worker.backup.move "$(FROM)" "$(TO)"
 
 sign: $(INSTALLED) ## Sign the model versions that are there, with LIFEBOAT_SIGNING_KEY
 	@exec $(BIN)/python -m worker.sign
@@ -174,5 +177,5 @@ $(CLOUD)/.installed: $(INSTALLED) requirements/cloud.txt
 	@echo "Setting up $(CLOUD); this takes some minutes the first time."
 	@mkdir -p $(CLOUD)
 	@test -x $(CLOUD)/venv/bin/python || $(BIN)/python -m venv --without-pip --clear $(CLOUD)/venv
-	@$(BIN)/uv pip sync --quiet --python $(CLOUD)/venv/bin/python --require-hashes requirements/cloud.txt
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(CLOUD)/venv/bin/python --require-hashes requirements/cloud.txt
 	@touch $@

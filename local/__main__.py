@@ -37,10 +37,9 @@ def main() -> None:
     _check_port(settings)
     environment = os.environ | leftovers.mark(settings.models_dir)
     api_is_up = threading.Event()
-    programs = [
-        _program("worker", "worker"),
-        _program("api", "api", has_worked=api_is_up.is_set),
-    ]
+    programs = [_program("api", "api", has_worked=api_is_up.is_set)]
+    if not settings.serves_only:
+        programs.insert(0, _program("worker", "worker"))
     if "redis_url" not in settings.model_fields_set:
         _check_redis(settings)
         # In the environment, which nobody else reads; a list of processes shows arguments.

@@ -16,7 +16,16 @@ MOST_BYTES = 64 * 1024
 """Most bytes of a file with keys or a password."""
 
 READ_ELSEWHERE = frozenset(
-    {"EDGE_PORT", "EXTRAS", "IMAGE", "IMAGE_TAG", "PUBLISH_ADDRESS", "VERSION", "WORKER_MEMORY"}
+    {
+        "EDGE_PORT",
+        "EXTRAS",
+        "IMAGE",
+        "IMAGE_TAG",
+        "PUBLISH_ADDRESS",
+        "REPLICA_PORTS",
+        "VERSION",
+        "WORKER_MEMORY",
+    }
 )
 """Names, without the prefix, that `docker-compose.yml` reads and that are not settings."""
 

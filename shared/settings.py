@@ -102,8 +102,8 @@ class Settings(BaseSettings):
     )
     training_data: Annotated[str, _Home] | None = Field(
         None,
-        description="Path or http(s) URL of the training table, CSV or Parquet, read anew by "
-        "each run. The table of the definition if not set.",
+        description="Path, http(s) URL or bucket URL (s3, gs, az) of the training table, CSV or "
+        "Parquet, read anew by each run. The table of the definition if not set.",
     )
     training_data_max_bytes: int = Field(
         512 * 1024 * 1024,

@@ -14,6 +14,7 @@ from celery import Celery
 from shared.jobs.queue import SEND_OPTIONS
 from shared.refusal import read_settings
 from shared.runtime.alive_file import alive_file
+from shared.runtime.log import refuse_to_start
 from shared.runtime.redis_keys import QUEUE
 from shared.runtime.redis_url import RedisServer
 
@@ -55,6 +56,11 @@ def celery_application(server: RedisServer, *, amqp: str | None = None) -> Celer
 
 
 settings = read_settings()
+if settings.serves_only:
+    refuse_to_start(
+        "LIFEBOAT_REDIS_URL is none, and a worker needs Redis for its jobs; name a server, or "
+        "train with `python -m worker.publish`, which needs none"
+    )
 alive_file.path = settings.alive_file
 app = celery_application(settings.redis_server(), amqp="worker.broker:PatientBroker")
 app.conf.update(

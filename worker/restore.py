@@ -29,6 +29,10 @@ def main() -> int:
     if sys.stdin is None or sys.stdin.isatty():
         refusal.refuse("expected a backup on standard input; add `< file`", 2)
     settings = refusal.settings(2)
+    if settings.serves_only:
+        refusal.refuse(
+            "LIFEBOAT_REDIS_URL is none, and the choice is restored into Redis; name the server", 2
+        )
     try:
         with closing(build(settings)) as resources:
             _cancel_run(resources)

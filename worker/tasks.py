@@ -86,6 +86,7 @@ def run(attempt: Attempt, own: Resources, right: TrainingRight) -> None:
             promotion_tolerance=settings.promotion_tolerance,
             most_bytes=settings.training_data_max_bytes,
             timeout_seconds=settings.training_data_timeout_seconds,
+            endpoint=settings.store_endpoint,
         )
         attempt.succeed(_result(published))
     except RunCancelled:

@@ -15,7 +15,7 @@ from api import limits
 from api.http.paths import allowed_methods, route_path
 from api.http.responses import refuse_encoded
 from api.serving.refusals import shortened
-from shared.errors import BodyEncoded, LifeboatError
+from shared.errors import BodyEncoded, LifeboatError, ServesOnly
 from shared.runtime.redis_outage import cause, public_cause
 
 _HEADERS = {
@@ -41,7 +41,11 @@ def refusal(request: Request, error: LifeboatError) -> Response:
 
 async def _answer_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, LifeboatError)
-    return refusal(request, error)
+    answer = refusal(request, error)
+    if isinstance(error, ServesOnly):
+        # It will never be otherwise.
+        del answer.headers["Retry-After"]
+    return answer
 
 
 async def _answer_redis_error(request: Request, error: Exception) -> Response:

@@ -4,7 +4,7 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tests.support.processes import LONG_SECONDS, wait_for
 
@@ -17,9 +17,11 @@ _BETWEEN_TRIES_SECONDS = 0.01
 
 
 class SteadyClient(threading.Thread):
-    """Predicts without a pause, on one connection for as long as the server keeps it open."""
+    """Predicts, by default without a pause, on one connection for as long as it is kept open."""
 
-    def __init__(self, port: int, body: str) -> None:
+    def __init__(
+        self, port: int, body: str, *, keeps_connection: bool = True, pause_seconds: float = 0
+    ) -> None:
         super().__init__()
         self.answered: list[float] = []
         """When each request was answered with 200, by the monotonic clock."""
@@ -35,6 +37,8 @@ class SteadyClient(threading.Thread):
         """Requests that got no answer on a connection that had answered before."""
         self._port = port
         self._body = body
+        self._headers = _HEADERS if keeps_connection else _HEADERS | {"Connection": "close"}
+        self._pause_seconds = pause_seconds
         self._stop_asked = threading.Event()
 
     def run(self) -> None:
@@ -55,7 +59,7 @@ class SteadyClient(threading.Thread):
         lost = self.lost_when_new
         while not self._stop_asked.is_set():
             try:
-                connection.request("POST", "/predict", self._body, _HEADERS)
+                connection.request("POST", "/predict", self._body, self._headers)
                 answer = connection.getresponse()
                 text = answer.read()
             except (OSError, http.client.HTTPException) as error:
@@ -66,6 +70,7 @@ class SteadyClient(threading.Thread):
                 self.answered.append(time.monotonic())
             else:
                 self.wrong.append(f"{answer.status} {text.decode()}")
+            self._stop_asked.wait(self._pause_seconds)
             if answer.will_close:
                 self.closed_politely += 1
                 return
@@ -80,9 +85,11 @@ class SteadyClient(threading.Thread):
         return [*self.refused, *self.lost_when_new, *self.lost_when_kept, *self.wrong]
 
 
-def predict_meanwhile(port: int, act: Callable[[], object]) -> list[SteadyClient]:
+def predict_meanwhile(
+    port: int, act: Callable[[], object], clients: Sequence[SteadyClient] = ()
+) -> list[SteadyClient]:
     """Act while clients predict, and return them when each is served again."""
-    clients = [SteadyClient(port, body) for body in (SMALL, SMALL, SMALL, LARGE)]
+    clients = list(clients) or [SteadyClient(port, body) for body in (SMALL, SMALL, SMALL, LARGE)]
     for client in clients:
         client.start()
     try:

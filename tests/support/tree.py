@@ -33,7 +33,7 @@ def python_files() -> list[Path]:
 def other_files() -> list[Path]:
     """Return what is neither Python nor prose: Lua, files of the page, tables, images, CI."""
     patterns = ("*.js", "*.css", "*.html", "*.lua", "*.yml", "*.json", "*.ipynb", "*.csv")
-    folders = ("api", "shared", "examples", "monitoring", "notebooks", ".github")
+    folders = ("api", "shared", "deploy", "examples", "monitoring", "notebooks", ".github")
     return [
         *(path for folder in folders for pattern in patterns for path in _in(folder, pattern)),
         *sorted(ROOT.glob("Dockerfile.*")),

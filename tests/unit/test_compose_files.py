@@ -15,6 +15,8 @@ _LEFT_OUT = [
     ("      # The definition. In the long form", "    environment:\n      LIFEBOAT_MODEL:"),
     ("    build:\n", "    image: ${LIFEBOAT_IMAGE:-lifeboat}-api"),
     ("  # Started only by `docker compose --profile edge up`", "networks:\n"),
+    ("  bucket:\n", "\nvolumes:"),
+    ("  bucket-data:\n", "  models:\n"),
     ("  prometheus-data:\n", ""),
 ]
 

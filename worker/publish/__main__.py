@@ -20,7 +20,6 @@ from shared.runtime.redis_outage import cause
 from shared.settings import Settings
 from shared.versions.manifest import Manifest
 from worker.publish import comparison
-from worker.publish.beside import Beside
 from worker.publish.outside import Outside
 from worker.publish.servers import NotServed, wait_until_served
 
@@ -93,10 +92,13 @@ def _publish(settings: Settings, asked: argparse.Namespace) -> int:
 
 
 def _publish_beside(settings: Settings, asked: argparse.Namespace) -> int:
+    # Here, because it is configured as a worker is, which needs Redis.
+    from worker.publish.beside import Beside
+
     with closing(build(settings)) as resources:
         run = Beside(resources, asked.force, settings.job_timeout_seconds)
         manifest = run.train()
-        _summarize(asked, comparison.markdown(manifest, None))
+        _summarize(asked, comparison.markdown(manifest, run.compared_with(manifest)))
         if manifest.gate.outcome == "rejected":
             return _told(manifest)
         return _deployed(settings, asked, manifest, run.put_back)
@@ -105,12 +107,11 @@ def _publish_beside(settings: Settings, asked: argparse.Namespace) -> int:
 def _publish_outside(settings: Settings, asked: argparse.Namespace) -> int:
     run = Outside(settings, asked.force)
     manifest, seen = run.train()
-    if manifest.gate.outcome == "rejected":
-        _summarize(asked, comparison.markdown(manifest, None))
-        return _told(manifest)
-    manifest, noted = run.choose(manifest, seen)
-    _summarize(asked, comparison.markdown(manifest, None))
-    if manifest.gate.outcome == "rejected":
+    noted = None
+    if manifest.gate.outcome == "promoted":
+        manifest, noted = run.choose(manifest, seen)
+    _summarize(asked, comparison.markdown(manifest, run.compared_with(manifest)))
+    if noted is None or manifest.gate.outcome == "rejected":
         return _told(manifest)
     status = _deployed(settings, asked, manifest, lambda: run.put_back(seen, noted))
     run.prune()

@@ -9,6 +9,7 @@ from shared.jobs.store import Origin
 from shared.resources import Resources
 from shared.versions.manifest import Manifest
 from worker.attempt import Attempt, worker_name
+from worker.publish.outside import compared
 from worker.tasks import run
 from worker.training_right import TrainingRight
 
@@ -55,6 +56,10 @@ class Beside:
         # Force may have been asked for at the very end.
         gate = {"outcome": job.result.outcome, "reason": job.result.reason}
         return manifest.model_copy(update={"gate": manifest.gate.model_copy(update=gate)})
+
+    def compared_with(self, manifest: Manifest) -> Manifest | None:
+        """Return the manifest that the gate compared this one with, if it is still there."""
+        return compared(self._own.models, manifest)
 
     def put_back(self) -> str:
         """Choose again what was chosen before; say in a sentence what became of it."""

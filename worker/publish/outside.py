@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from shared.errors import VersionNotFound, VersionNotServable
 from shared.resources import local_store, model_store, storage
 from shared.settings import Settings
 from shared.versions.current import Note
@@ -21,6 +22,16 @@ from worker.training.served import look
 from worker.training.stages import run_stages
 
 _TRIES = 5
+
+
+def compared(models: ModelStore, manifest: Manifest) -> Manifest | None:
+    """Return the manifest that the gate compared this one with, if it is still there."""
+    if manifest.gate.compared_with is None:
+        return None
+    try:
+        return models.manifest(manifest.gate.compared_with)
+    except (VersionNotFound, VersionNotServable):
+        return None
 
 
 class Outside:
@@ -58,6 +69,7 @@ class Outside:
             promotion_tolerance=self._settings.promotion_tolerance,
             most_bytes=self._settings.training_data_max_bytes,
             timeout_seconds=self._settings.training_data_timeout_seconds,
+            endpoint=self._settings.store_endpoint,
         )
 
     def choose(self, manifest: Manifest, seen: Note | None) -> tuple[Manifest, Note]:
@@ -100,6 +112,10 @@ class Outside:
         published = self._models.publish(manifest.model_copy(update=new), kept)
         self._models.discard(before)
         return published
+
+    def compared_with(self, manifest: Manifest) -> Manifest | None:
+        """Return the manifest that the gate compared this one with, if it is still there."""
+        return compared(self._models, manifest)
 
     def put_back(self, before: Note | None, noted: Note) -> str:
         """Choose again what was chosen before; say in a sentence what became of it."""

@@ -1,4 +1,4 @@
-"""Where the training table comes from: a path or an http(s) URL."""
+"""Where the training table comes from: a path, an http(s) URL, or a bucket."""
 
 import base64
 import http.client
@@ -14,6 +14,8 @@ from collections.abc import Callable
 from typing import IO, Any
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
+from shared import bucket
+from shared.bucket import BucketUrl
 from shared.errors import BadTrainingData
 from shared.settings import Settings
 from worker.training.reading.packing import too_large
@@ -24,11 +26,14 @@ TIMEOUT_SECONDS: float = Settings.model_fields["training_data_timeout_seconds"].
 
 _SILENCE_SECONDS = 30
 """How long a server may say nothing."""
+_WHOLE_SECONDS = 3600.0
+"""How long an object may take; whoever fetches it looks at the clock, too."""
 _LOOK_SECONDS = 0.5
 """How often a download looks whether to end."""
 _AT_ONCE = 1 << 20
 _SET = "Set LIFEBOAT_TRAINING_DATA to the path or the URL of the training table"
 _SCHEMES = ("http", "https")
+_EXPECTED = "expected a path, an http(s) URL, or the URL of a bucket (s3, gs, az)"
 
 
 def shown_as(source: str) -> str:
@@ -40,7 +45,7 @@ def shown_as(source: str) -> str:
         parts = urlsplit(source)
     except ValueError as error:
         raise BadTrainingData(
-            f"LIFEBOAT_TRAINING_DATA: expected a path or an http(s) URL, got neither: {error}"
+            f"LIFEBOAT_TRAINING_DATA: {_EXPECTED}, got neither: {error}"
         ) from error
     if not parts.netloc:
         return source
@@ -53,10 +58,12 @@ def fetch(
     most_bytes: int = MOST_BYTES,
     timeout_seconds: float = TIMEOUT_SECONDS,
     checkpoint: Callable[[], None] = lambda: None,
+    endpoint: str | None = None,
 ) -> bytes:
-    """Return the content of a path or an http(s) URL.
+    """Return the content of a path, an http(s) URL, or an object in a bucket.
 
-    `checkpoint` is called twice a second; what it raises ends the download. Raises BadTrainingData.
+    `checkpoint` is called twice a second; what it raises ends the download. `endpoint` is that of
+    the bucket's server, if it is not the cloud's own. Raises BadTrainingData.
     """
     shown = shown_as(source)
     deadline = time.monotonic() + timeout_seconds
@@ -72,11 +79,11 @@ def fetch(
     try:
         scheme = urlsplit(source).scheme
         if scheme and "://" in source and scheme not in _SCHEMES:
-            raise BadTrainingData(
-                f"{shown}: expected a path or an http(s) URL, got the scheme {scheme}"
-            )
-        if scheme in _SCHEMES:
-            content = _download(source, shown, most_bytes, look)
+            if scheme not in bucket.SCHEMES:
+                raise BadTrainingData(f"{shown}: {_EXPECTED}, got the scheme {scheme}")
+            content = _download(_Object(source, endpoint, shown, most_bytes), look)
+        elif scheme in _SCHEMES:
+            content = _download(_Download(_request(source), shown, most_bytes), look)
         else:
             content = _read(source, shown, most_bytes, look)
     except urllib.error.HTTPError as error:
@@ -124,8 +131,7 @@ def _read(path: str, shown: str, most_bytes: int, look: Callable[[], None]) -> b
                 raise too_large(shown, most_bytes)
 
 
-def _download(url: str, shown: str, most_bytes: int, look: Callable[[], None]) -> bytes:
-    download = _Download(_request(url), shown, most_bytes)
+def _download(download: "_Reading", look: Callable[[], None]) -> bytes:
     download.start()
     try:
         while download.is_alive():
@@ -138,29 +144,80 @@ def _download(url: str, shown: str, most_bytes: int, look: Callable[[], None]) -
     return b"".join(download.chunks)
 
 
-class _Download(threading.Thread):
-    """Reads a URL until it ends, is too large, or `stop` is set.
+class _Reading(threading.Thread):
+    """Reads what lies across a network until it ends, is too large, or `stop` is set.
 
     In a thread, because a server that is silent holds a read, and a run must be able to end.
     """
 
-    def __init__(self, request: urllib.request.Request, shown: str, most_bytes: int) -> None:
+    def __init__(self, shown: str, most_bytes: int) -> None:
         super().__init__(name="download", daemon=True)
         self.stop = threading.Event()
         self.chunks: list[bytes] = []
         self.error: Exception | None = None
-        self._request = request
         self._shown = shown
         self._most_bytes = most_bytes
+        self._size = 0
 
     def run(self) -> None:
         try:
-            with _opener(self._request, self._shown).open(
-                self._request, timeout=_SILENCE_SECONDS
-            ) as answer:
-                self._take(answer)
+            self.read()
         except Exception as error:
             self.error = error
+
+    def read(self) -> None:
+        """Read all, by `keep`; whatever is raised becomes `error`."""
+        raise NotImplementedError
+
+    def keep(self, chunk: bytes) -> None:
+        self.chunks.append(chunk)
+        self._size += len(chunk)
+        if self._size > self._most_bytes:
+            raise too_large(self._shown, self._most_bytes)
+
+
+class _Object(_Reading):
+    """Reads an object in a bucket."""
+
+    def __init__(self, url: str, endpoint: str | None, shown: str, most_bytes: int) -> None:
+        super().__init__(shown, most_bytes)
+        self._url = bucket.parse(url)
+        if not self._url.path:
+            raise BadTrainingData(f"{shown}: expected the key of an object behind the bucket")
+        self._endpoint = endpoint
+
+    def read(self) -> None:
+        import obstore
+        from obstore.exceptions import BaseError
+
+        folder, _, name = self._url.path.rpartition("/")
+        beside = BucketUrl(self._url.scheme, self._url.bucket, folder)
+        try:
+            # The time-out of the client is for the whole object, and the run has one of its own.
+            found = obstore.get(bucket.client(beside, self._endpoint, _WHOLE_SECONDS), name)
+            for chunk in found.stream(min_chunk_size=_AT_ONCE):
+                if self.stop.is_set():
+                    return
+                self.keep(bytes(chunk))
+        except FileNotFoundError:
+            raise BadTrainingData(f"{self._shown} is not there. {_SET}") from None
+        except BaseError as error:
+            said = str(error).partition("\n")[0][:200]
+            raise BadTrainingData(f"{self._shown} could not be read: {said}. {_SET}") from error
+
+
+class _Download(_Reading):
+    """Reads an http(s) URL."""
+
+    def __init__(self, request: urllib.request.Request, shown: str, most_bytes: int) -> None:
+        super().__init__(shown, most_bytes)
+        self._request = request
+
+    def read(self) -> None:
+        with _opener(self._request, self._shown).open(
+            self._request, timeout=_SILENCE_SECONDS
+        ) as answer:
+            self._take(answer)
 
     def _take(self, answer: http.client.HTTPResponse) -> None:
         coding = (answer.headers.get("Content-Encoding") or "identity").strip().lower()
@@ -169,12 +226,8 @@ class _Download(threading.Thread):
                 f"{self._shown}: the server sent the encoding {coding[:40]}, though none was asked "
                 "for; expected the file as it is, or gzip"
             )
-        size = 0
         while not self.stop.is_set() and (chunk := answer.read1(_AT_ONCE)):
-            self.chunks.append(chunk)
-            size += len(chunk)
-            if size > self._most_bytes:
-                raise too_large(self._shown, self._most_bytes)
+            self.keep(chunk)
         # read1 does not say that the connection ended before the body.
         if answer.length:
             raise http.client.IncompleteRead(b"", answer.length)

@@ -75,10 +75,12 @@ def run_stages(
     promotion_tolerance: float,
     most_bytes: int = MOST_BYTES,
     timeout_seconds: float = TIMEOUT_SECONDS,
+    endpoint: str | None = None,
 ) -> Manifest:
     """Train a candidate and publish it; whether it is served is the caller's step.
 
-    `training_data` is where the table is, if not where the definition says.
+    `training_data` is where the table is, if not where the definition says, and `endpoint` the
+    server of its bucket, if not the cloud's own.
 
     Raises:
         TrainingFailed: the definition or the data is unusable, or the export does not answer as the
@@ -136,6 +138,7 @@ def run_stages(
             most_bytes=most_bytes,
             timeout_seconds=timeout_seconds,
             checkpoint=at_times(Stage.LOAD),
+            endpoint=endpoint,
         )
     with stage(Stage.FIT):
         fitted = _fitted(definition, loaded)

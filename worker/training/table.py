@@ -45,8 +45,9 @@ def load(
     most_bytes: int = MOST_BYTES,
     timeout_seconds: float = TIMEOUT_SECONDS,
     checkpoint: Callable[[], None] = lambda: None,
+    endpoint: str | None = None,
 ) -> TrainingTable:
-    """Read and check a CSV or Parquet file from a path or an http(s) URL; ignore other columns.
+    """Read and check a CSV or Parquet file from wherever `fetch` reads; ignore other columns.
 
     `number` says which numbers are sound as the target of a regression. `frame` is a definition's
     own function, which gives the table of a source instead. `checkpoint` is called again and again
@@ -61,7 +62,7 @@ def load(
     wanted = [*schema.features, feature]
     if frame is None:
         shown = shown_as(source)
-        content = fetch(source, most_bytes, timeout_seconds, checkpoint)
+        content = fetch(source, most_bytes, timeout_seconds, checkpoint, endpoint)
         digest = hashlib.sha256(content).hexdigest()
         content = unpack(content, shown, most_bytes)
         table = parse(content, shown, wanted, most_bytes, checkpoint)

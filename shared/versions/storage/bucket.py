@@ -130,17 +130,20 @@ class BucketStorage:
         return _bounded(result, key), {name: tag for name, tag in tags.items() if tag is not None}
 
     def _put(self, key: str, content: bytes, mode: Any) -> None:
-        import obstore
-
         parts_of(key)
         try:
-            with self._errors(key):
-                obstore.put(self._client(key), key, content, mode=mode, use_multipart=False)
+            self._send(key, content, mode)
         except (KeyExists, KeyChanged):
             raise
         except StorageError:
             if not self._has(key, content):
                 raise
+
+    def _send(self, key: str, content: bytes, mode: Any) -> None:
+        import obstore
+
+        with self._errors(key):
+            obstore.put(self._client(key), key, content, mode=mode, use_multipart=False)
 
     def _has(self, key: str, content: bytes) -> bool:
         try:

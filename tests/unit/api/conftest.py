@@ -34,7 +34,9 @@ from tests.support.versions import exported_pipeline
 class NoRedis:
     """Every call of it fails, as with a Redis that is away."""
 
+    has_redis = True
     redis_answers = False
+    store_error = None
     redis_error = "Redis does not answer"
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -63,6 +65,7 @@ def state(api: FastAPI, models_dir: Path, **changes: Any) -> State:
         "predict_limiter": CapacityLimiter(1),
         "metrics_limiter": CapacityLimiter(1),
         "stream_limiter": CapacityLimiter(1),
+        "store_limiter": CapacityLimiter(1),
         "redis_turns": Semaphore(1),
         "stopping": threading.Event(),
     }
