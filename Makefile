@@ -11,14 +11,14 @@ VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' shared/__init__.py)
 
 # The revision of the code, for what is built or run; "unknown" without Git.
 ifndef LIFEBOAT_REVISION
-run up build: export LIFEBOAT_REVISION = $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || echo unknown)
+run up build publish: export LIFEBOAT_REVISION = $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || echo unknown)
 endif
-up build: export LIFEBOAT_VERSION = $(VERSION)
+up build publish: export LIFEBOAT_VERSION = $(VERSION)
 
 export ORT_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up build check-config check-run roll down retrain new-model backup restore sign check test test-all coverage screenshots faults fuzz bench bench-reload bench-training bench-fields bench-peers lint format hooks lock sbom cloud move-models
+.PHONY: help run up build publish check-config check-run roll down retrain new-model backup restore sign check test test-all coverage screenshots faults fuzz bench bench-reload bench-training bench-fields bench-peers lint format hooks lock sbom cloud move-models
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
@@ -31,6 +31,9 @@ up: ## Run the whole product in containers, and wait until it answers
 
 build: ## Build the images; they are tagged with the revision, too
 	$(COMPOSE) build
+
+publish: ## Build, push, list and sign the images: REGISTRY=<host/path> [TAG=<tag>]; needs COSIGN_KEY
+	@deploy/publish "$(REGISTRY)" "$(or $(TAG),$(VERSION))" $(COMPOSE)
 
 # In the images, because the settings name files in the containers, which their user must be able to read.
 check-config: ## Say what is wrong in the containers' settings and definition, before they are made anew

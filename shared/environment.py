@@ -19,6 +19,7 @@ READ_ELSEWHERE = frozenset(
     {
         "EDGE_PORT",
         "EXTRAS",
+        "IMAGE",
         "IMAGE_TAG",
         "PUBLISH_ADDRESS",
         "REPLICA_PORTS",

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import redis
-from celery import Celery
 
 from shared import bucket
 from shared.bucket import BucketUrl
 from shared.errors import ServesOnly
 from shared.jobs.attempts import AttemptStore
-from shared.jobs.queue import JobQueue, celery_application
+from shared.jobs.queue import JobQueue, broker
 from shared.jobs.store import JobStore
 from shared.runtime.redis_client import connect
 from shared.settings import Settings
@@ -27,8 +26,6 @@ class Resources:
     """What a process keeps for as long as it lives; nothing is connected before its first use."""
 
     redis: redis.Redis
-    celery: Celery
-    """Sends messages; the application that receives them is the worker's."""
     jobs: JobStore
     attempts: AttemptStore
     queue: JobQueue
@@ -36,7 +33,7 @@ class Resources:
     models: ModelStore
 
     def close(self) -> None:
-        self.celery.close()
+        self.queue.close()
         self.redis.close()
 
 
@@ -53,14 +50,12 @@ def build(settings: Settings) -> Resources:
         )
     server = settings.redis_server()
     client = connect(server)
-    celery = celery_application(server)
     version_key = VersionKey(client)
     return Resources(
         redis=client,
-        celery=celery,
         jobs=JobStore(client),
         attempts=AttemptStore(client),
-        queue=JobQueue(celery, client),
+        queue=JobQueue(broker(server), client),
         version_key=version_key,
         models=model_store(settings, removal=version_key.removal),
     )

@@ -1,17 +1,19 @@
-"""How a job reaches a worker: a Celery message that says 'look at job X'."""
+"""How a job reaches a worker: a message in Celery's words that says 'look at job X'.
 
-import os
+kombu, on which Celery stands, writes it: whoever only sends needs nothing else of Celery's.
+"""
 
+import kombu
 import redis
-from celery import Celery
 from kombu.exceptions import KombuError
+from kombu.pools import ProducerPool
 
 from shared.runtime.redis_keys import QUEUE
 from shared.runtime.redis_url import RedisServer
 
 TASK_NAME = "lifeboat.train"
 
-_SEND_OPTIONS = {
+SEND_OPTIONS = {
     # redis-py's own time-outs: without them a publish hangs on a server that does not answer.
     "socket_timeout": 1.0,
     "socket_connect_timeout": 1.0,
@@ -25,48 +27,22 @@ _SEND_OPTIONS = {
     "priority_steps": [0],
 }
 
-
-def forget_settings_of_others() -> None:
-    """Remove Celery's own variables from the environment, where they win over what is said here.
-
-    Such as `CELERY_BROKER_URL`, which whoever runs another project on this machine may have set.
-    """
-    # A child is started with what its main process, which has forgotten them, set for it.
-    if "FORKED_BY_MULTIPROCESSING" not in os.environ:
-        for name in [name for name in os.environ if name.startswith("CELERY")]:
-            del os.environ[name]
+_MOST_CONNECTIONS = 10
 
 
-def celery_application(server: RedisServer, *, amqp: str | None = None) -> Celery:
-    """Make a Celery application with the configuration that senders and workers share.
-
-    `amqp` names a class of the worker's own in place of Celery's access to the broker.
-    """
-    forget_settings_of_others()
-    application = Celery("lifeboat", broker=server.plain_url, set_as_current=False, amqp=amqp)
-    application.conf.update(
-        broker_use_ssl=server.tls or None,
-        task_default_queue=QUEUE,
-        # Without a name there is no table of bindings in Redis: the queue is a list, and no more.
-        task_default_exchange="",
-        # JSON only: a pickled message could run any code of its sender's.
-        task_serializer="json",
-        accept_content=["json"],
-        # The job's record is the result. Celery's own says PENDING for unknown ids, forgets after a
-        # day, and makes a send to a dead Redis last 19 s.
-        task_ignore_result=True,
-        # The default logs a warning for each lost connection on publishing.
-        task_publish_retry=False,
-        broker_transport_options=_SEND_OPTIONS,
+def broker(server: RedisServer) -> kombu.Connection:
+    """Make the connection that messages are sent through; it connects at its first use."""
+    return kombu.Connection(
+        server.plain_url, ssl=server.tls or False, transport_options=dict(SEND_OPTIONS)
     )
-    return application
 
 
 class JobQueue:
     """Sends messages; every method raises redis.RedisError when Redis does not answer."""
 
-    def __init__(self, application: Celery, client: redis.Redis) -> None:
-        self._application = application
+    def __init__(self, connection: kombu.Connection, client: redis.Redis) -> None:
+        self._connections = connection.Pool(_MOST_CONNECTIONS)
+        self._producers = ProducerPool(self._connections, limit=_MOST_CONNECTIONS)
         self._redis = client
 
     def send(self, job_id: str) -> None:
@@ -79,7 +55,7 @@ class JobQueue:
         # Of whatever type somebody made it.
         self._redis.delete(QUEUE)
         try:
-            self._application.send_task(TASK_NAME, args=[job_id], task_id=job_id)
+            self._publish(job_id)
         except redis.RedisError:
             raise
         # kombu wraps what redis-py raises, depending on where it happened.
@@ -88,7 +64,27 @@ class JobQueue:
                 raise error.__cause__ from error
             raise redis.ConnectionError(f"sending the message failed: {error}") from error
 
+    def _publish(self, job_id: str) -> None:
+        """Publish the call of a task, as the second version of Celery's protocol has it."""
+        producer = self._producers.acquire(block=True)
+        try:
+            producer.publish(
+                [[job_id], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}],
+                # Without a name there is no table of bindings in Redis: the queue is a list.
+                exchange="",
+                routing_key=QUEUE,
+                serializer="json",
+                correlation_id=job_id,
+                headers={"lang": "py", "task": TASK_NAME, "id": job_id},
+            )
+        finally:
+            producer.release()
+
     def is_empty(self) -> bool:
         """Return whether no message waits for a worker."""
         # Not its length: the key may be of a type that has none, and hold no message.
         return self._redis.type(QUEUE) != "list"
+
+    def close(self) -> None:
+        """Close the connections that messages were sent through."""
+        self._connections.force_close_all()

@@ -60,7 +60,7 @@ def _predicts(api: Api, version: str) -> None:
 
 
 def _is_refused(api: Api, version: str) -> bool:
-    return f"model version {version}" in api.log()
+    return any("refused: " in line and version in line for line in api.log().splitlines())
 
 
 def test_each_replica_follows_the_choice_and_says_what_it_serves(

@@ -83,15 +83,19 @@ def test_two_workers_run_one_job_at_a_time(compose: Compose, api: Api) -> None:
 
 def test_the_serving_image_has_nothing_that_unpickles(compose: Compose) -> None:
     names = ["sklearn", "pandas", "joblib", "cloudpickle", "pyarrow", "onnx", "pip", "worker"]
+    names += ["celery"]
     code = f"import importlib.util as u; print([n for n in {names} if u.find_spec(n)])"
     assert compose.python("api", code) == "[]"
 
 
-def test_the_serving_image_stays_small(compose: Compose) -> None:
+@pytest.mark.parametrize(("image", "most"), [("lifeboat-api", 150), ("lifeboat-worker", 600)])
+def test_what_an_image_adds_to_its_base_stays_small(
+    compose: Compose, image: str, most: int
+) -> None:
     def size(image: str) -> int:
         return int(docker("image", "inspect", "--format", "{{.Size}}", image))
 
-    assert size("lifeboat-api") - size(BASE_IMAGE) < 200 * MEGABYTE
+    assert size(image) - size(BASE_IMAGE) <= most * MEGABYTE
 
 
 def test_the_api_cannot_write_the_models_and_the_worker_can(compose: Compose) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.jobs.queue import JobQueue, celery_application
+from shared.jobs.queue import JobQueue, broker
 from shared.jobs.store import JobStore
 from shared.runtime.redis_keys import QUEUE
 from shared.runtime.redis_url import RedisServer as Address
@@ -17,9 +17,9 @@ _JOB_ID = "0" * 32
 
 @pytest.fixture
 def queue(server: RedisServer) -> Iterator[JobQueue]:
-    application = celery_application(Address(server.url))
-    yield JobQueue(application, server.client)
-    application.close()
+    queue = JobQueue(broker(Address(server.url)), server.client)
+    yield queue
+    queue.close()
 
 
 def _waiting(server: RedisServer) -> list[str]:

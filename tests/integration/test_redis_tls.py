@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from shared.jobs.queue import celery_application
+from shared.jobs.queue import broker
 from shared.runtime.redis_client import connect
 from shared.runtime.redis_keys import QUEUE
 from shared.runtime.redis_outage import cause
@@ -14,6 +14,7 @@ from shared.runtime.redis_url import RedisServer
 from tests.support.processes import Stack, wait_for
 from tests.support.tls import Authority, TlsProxy
 from tests.support.versions import publish
+from worker.celery_app import celery_application
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_a_run_behind_tls_with_an_authority_of_ones_own(
 
 
 @pytest.mark.parametrize("name", ["an unknown authority", "another host"])
-def test_neither_client_takes_a_certificate_that_is_not_to_be_trusted(
+def test_no_client_takes_a_certificate_that_is_not_to_be_trusted(
     stack: Stack, proxy: TlsProxy, authority: Authority, name: str
 ) -> None:
     url = f"rediss://127.0.0.1:{proxy.port}/0"
@@ -55,14 +56,15 @@ def test_neither_client_takes_a_certificate_that_is_not_to_be_trusted(
     with pytest.raises(redis.ConnectionError) as refused:
         connect(server).ping()
     assert said in cause(refused.value)
-    application = celery_application(server)
-    with pytest.raises(redis.ConnectionError) as refused:
-        application.connection_for_write().connect()
-    assert said in cause(refused.value)
+    for other_client in (broker(server), celery_application(server).connection_for_write()):
+        with pytest.raises(redis.ConnectionError) as refused:
+            other_client.connect()
+        assert said in cause(refused.value)
     assert not stack.redis.client.exists(QUEUE)
 
 
 def test_a_url_may_say_that_no_certificate_is_checked(stack: Stack, proxy: TlsProxy) -> None:
     server = RedisServer(f"rediss://127.0.0.1:{proxy.port}/0?ssl_cert_reqs=none")
     assert connect(server).ping()
+    broker(server).connect()
     celery_application(server).connection_for_write().connect()

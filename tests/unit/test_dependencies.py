@@ -85,7 +85,7 @@ def test_the_tests_see_what_the_images_get(lock: str) -> None:
             "docker-compose.yml",
             "Makefile",
         ),
-        *("pyproject.toml", ".github/workflows/ci.yml", ".ci/run"),
+        *("pyproject.toml", ".github/workflows/ci.yml", ".github/workflows/images.yml", ".ci/run"),
     ],
 )
 def test_no_file_names_an_index(path: str) -> None:
