@@ -1,15 +1,19 @@
 """The chart alone: what Helm makes of it for each file of values, and which values it refuses."""
 
 import json
+import re
+import shlex
+import subprocess
 from collections.abc import Mapping
 
 import pytest
 
 from shared.settings import Settings
-from tests.cloud.tools import kubernetes_tool
+from tests.cloud.tools import kubernetes_tool, python_tool
 from tests.support.kubernetes import chart, network, pods, references, schemas
 from tests.support.kubernetes.chart import CHART, Helm
 from tests.support.kubernetes.objects import Manifest, Objects
+from tests.support.processes import ROOT
 
 _EVERYTHING = {
     "image": {"pullSecrets": ["registry"], "apiDigest": "sha256:" + "a" * 64},
@@ -162,3 +166,14 @@ def test_api_and_worker_have_identities_of_their_own_in_each_cloud(
     }
     assert set(accounts) == {"titanic-lifeboat-api", "titanic-lifeboat-worker"}
     assert len(set(accounts.values())) == 2
+
+
+def test_the_workflow_installs_what_is_sound(helm: Helm) -> None:
+    workflow = ROOT / ".github" / "workflows" / "kubernetes.yml"
+    for checker in (["actionlint", "-no-color"], ["zizmor", "--offline", "--quiet"]):
+        tool = [str(python_tool(checker[0])), *checker[1:], str(workflow)]
+        checked = subprocess.run(tool, capture_output=True, text=True, timeout=60)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+    install = re.search(r"helm upgrade --install titanic (\S+) (.+) --wait", workflow.read_text())
+    assert install and ROOT / install[1] == CHART
+    assert not findings(chart.objects(helm.rendered(*shlex.split(install[2]))))

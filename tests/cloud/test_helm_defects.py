@@ -1,6 +1,5 @@
 """Each check of the chart can fail: defects are planted in what it renders, and found."""
 
-from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 

@@ -1,7 +1,7 @@
 """The chart on a real API server: installed, upgraded, rolled back and removed.
 
-The server is of release 1.20 and has no nodes. So no pod runs, and what is newer is substituted in a
-copy of the chart (`for_an_old_server`).
+The server is of release 1.20 and has no nodes. So no pod runs, and what is newer is substituted in
+a copy of the chart (`for_an_old_server`).
 """
 
 import base64
@@ -19,7 +19,8 @@ from tests.cloud.test_helm_defects import API, Plant, planted
 from tests.cloud.tools import kubernetes_tool
 from tests.support.documents import blocks, commands
 from tests.support.kubernetes import chart, server
-from tests.support.kubernetes.chart import Helm
+from tests.support.kubernetes.chart import CHART, Helm
+from tests.support.processes import ROOT
 
 # The server is built once on a machine, in four minutes.
 pytestmark = pytest.mark.timeout(1800)
@@ -58,14 +59,15 @@ class Cluster:
     """A cluster, the two programs that ask it, and the chart as it is for its release."""
 
     def __init__(self, folder: Path, kubeconfig: Path) -> None:
-        self.kubeconfig = kubeconfig
-        self.chart = chart.for_an_old_server(folder)
+        self._checkout = folder / "checkout"
+        self.chart = chart.for_an_old_server(self._checkout / CHART.relative_to(ROOT).parent)
+        (self._checkout / "examples").symlink_to(ROOT / "examples")
         self.helm = Helm(kubernetes_tool("helm"), folder, kubeconfig)
 
     def call(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(kubernetes_tool("kubectl")), "--kubeconfig", str(self.kubeconfig), *arguments],
-            env={"PATH": os.environ["PATH"], "HOME": str(self.kubeconfig.parent)},
+            [str(kubernetes_tool("kubectl")), *arguments],
+            env=self.helm.environment,
             input=given,
             capture_output=True,
             text=True,
@@ -76,6 +78,19 @@ class Cluster:
         result = self.call(*arguments, given=given)
         assert result.returncode == 0, f"kubectl {' '.join(arguments)}:\n{result.stderr[-3000:]}"
         return result.stdout
+
+    def shell(self, script: str) -> subprocess.CompletedProcess[str]:
+        """Run a script as somebody does who has called `helm` and `kubectl` in a checkout."""
+        tools = str(kubernetes_tool("helm").parent)
+        return subprocess.run(
+            ["sh", "-ec", script],
+            cwd=self._checkout,
+            env=self.helm.environment | {"PATH": f"{tools}:{os.environ['PATH']}"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
 
     def get(self, namespace: str, kind: str, name: str) -> Any:
         return json.loads(self.kubectl("--namespace", namespace, "get", kind, name, "-o", "json"))
@@ -162,12 +177,28 @@ def test_the_server_refuses(cluster: Cluster, defect: str) -> None:
     assert refused.returncode != 0, refused.stdout
 
 
-def test_the_walk_of_the_page_can_be_gone(cluster: Cluster) -> None:
-    walk = [
-        command.text.strip()
+def test_every_command_of_the_page_does_what_it_says(cluster: Cluster) -> None:
+    steps = [
+        command.text
         for block in blocks("docs/deploy/kubernetes.md")
-        if block.is_step
+        if block.is_step and not block.why_not_run
         for command in commands(block)
     ]
-    mine = [line for line in walk if line.startswith(("helm ", "kubectl "))]
-    assert len(mine) > 5
+    assert len(steps) >= 8
+    for step in steps:
+        done = cluster.shell(step)
+        assert done.returncode == 0, f"{step}\n{done.stderr[-3000:]}"
+    releases = json.loads(cluster.helm("list", "--namespace", "lifeboat", "--output", "json"))
+    assert {release["name"]: release["status"] for release in releases} == {
+        "titanic": "deployed",
+        "replicas": "deployed",
+    }
+    environment = {
+        each["name"]: each["value"]
+        for each in cluster.get("lifeboat", "deployment", "replicas-lifeboat-api")["spec"][
+            "template"
+        ]["spec"]["containers"][0]["env"]
+    }
+    assert environment["LIFEBOAT_MODELS"] == "s3://my-models/titanic"
+    definition = cluster.get("lifeboat", "configmap", "my-model")
+    assert {"record.py", "model.py", "data.csv"} <= set(definition["data"])

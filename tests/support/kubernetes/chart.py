@@ -42,7 +42,7 @@ class Helm:
             "HELM_CONFIG_HOME": "config",
             "HELM_DATA_HOME": "data",
         }
-        self._environment = {
+        self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
             # A file that is not there, so that nobody's own cluster is asked.
@@ -53,7 +53,7 @@ class Helm:
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(self._program), *arguments],
-            env=self._environment,
+            env=self.environment,
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -1,4 +1,4 @@
-"""What is wrong in the network policies of a release: pods that they miss, and ways that they close."""
+"""What is wrong in network policies: pods that they miss, and ways that they close."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit

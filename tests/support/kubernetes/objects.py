@@ -13,9 +13,9 @@ def named(manifest: Manifest) -> str:
 
 
 def is_selected(labels: Mapping[str, str], selector: Mapping[str, str]) -> bool:
-    """Return whether labels have all that a selector asks for; one that asks nothing selects nothing.
+    """Return whether labels have all that a selector asks for.
 
-    Kubernetes takes an empty selector for all pods, or for none, and the chart means neither.
+    Kubernetes takes an empty selector for all pods, or for none; the chart means neither.
     """
     return bool(selector) and selector.items() <= labels.items()
 

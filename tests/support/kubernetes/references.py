@@ -99,7 +99,7 @@ def _of_autoscaler(manifest: Manifest, objects: Objects) -> Iterator[str]:
     if "replicas" in scaled["spec"]:
         yield f"{named(scaled)} sets its replicas, so each upgrade would undo what was scaled"
     if spec["minReplicas"] > spec["maxReplicas"]:
-        yield f"expected at most {spec['maxReplicas']} replicas at least, found {spec['minReplicas']}"
+        yield f"expected minReplicas up to {spec['maxReplicas']}, found {spec['minReplicas']}"
     for container in scaled["spec"]["template"]["spec"]["containers"]:
         if "cpu" not in container.get("resources", {}).get("requests", {}):
             yield f"{container['name']} requests no processor time, of which a share is measured"
@@ -130,8 +130,9 @@ def _of_ingress(manifest: Manifest, objects: Objects) -> Iterator[str]:
             wanted = path["backend"]["service"]
             service = objects.get(f"Service/{wanted['name']}")
             ports = [] if service is None else service["spec"]["ports"]
-            if wanted["port"]["name"] not in [port["name"] for port in ports]:
-                yield f"leads to Service/{wanted['name']}, port {wanted['port']['name']}, which is not there"
+            port = wanted["port"]["name"]
+            if port not in [each["name"] for each in ports]:
+                yield f"leads to port {port} of Service/{wanted['name']}, which is not there"
 
 
 def _of_monitor(manifest: Manifest, objects: Objects) -> Iterator[str]:

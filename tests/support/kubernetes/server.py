@@ -49,7 +49,7 @@ def running(folder: Path) -> Iterator[Path]:
 
 
 def _three_ports() -> int:
-    """Return the first of three ports in a row that are free: the server's, and two of its store."""
+    """Return the first of three free ports in a row: the server's, and two of its store."""
     while True:
         port = free_port()
         with contextlib.suppress(OSError):
