@@ -37,7 +37,7 @@ def container(pod: Workload, tmp_path: Path) -> Iterator[str]:
     secret, data = tmp_path / "secret", tmp_path / "data"
     secret.mkdir()
     (secret / "password").write_text(_PASSWORD)
-    # Kubernetes gives both to the group; here, everybody may, because only root may give files away.
+    # Kubernetes gives both to the group. Here everybody may: only root may give files away.
     data.mkdir()
     data.chmod(0o777)
     started = _docker(

@@ -64,7 +64,7 @@ def _end(pids: Path) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(int(line))
             process.terminate()
-            wait_for(partial(_has_ended, process), _STOP_SECONDS)
+            wait_for(partial(_has_ended, process), seconds=_STOP_SECONDS)
 
 
 def _has_ended(process: psutil.Process) -> bool:
