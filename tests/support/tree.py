@@ -31,11 +31,12 @@ def python_files() -> list[Path]:
 
 
 def other_files() -> list[Path]:
-    """Return what is neither Python nor prose: Lua, files of the page, tables, images, CI."""
+    """Return what is neither Python nor prose: Lua, the page, tables, images, the chart, CI."""
     patterns = ("*.js", "*.css", "*.html", "*.lua", "*.yml", "*.json", "*.ipynb", "*.csv")
     folders = ("api", "shared", "deploy", "examples", "monitoring", "notebooks", ".github")
     return [
         *(path for folder in folders for pattern in patterns for path in _in(folder, pattern)),
+        *(path for pattern in ("*.yaml", "*.tpl") for path in _in("deploy/helm", pattern)),
         *sorted(ROOT.glob("Dockerfile.*")),
         *(ROOT / name for name in ("docker-compose.yml", "Makefile", "pyproject.toml")),
         *(ROOT / name for name in (".env.example", ".ci/run", ".pre-commit-config.yaml")),

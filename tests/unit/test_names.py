@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from tests.support.processes import ROOT
 from tests.support.tree import (
@@ -93,8 +94,28 @@ def _file_names() -> set[str]:
     return {path.name for path in (*documents(), *python_files(), *other_files())}
 
 
+@cache
+def _values() -> object:
+    return yaml.safe_load((ROOT / "deploy" / "helm" / "lifeboat" / "values.yaml").read_text())
+
+
+def _is_a_value(dotted: str) -> bool:
+    """Return whether the Helm chart has a value of this name, such as `worker.replicas`."""
+    found = _values()
+    for part in dotted.split("."):
+        if found == {}:
+            # Of any names, such as annotations.
+            return True
+        if not isinstance(found, dict) or part not in found:
+            return False
+        found = found[part]
+    return True
+
+
 def _is_there(dotted: str) -> bool:
-    """Return whether a dotted name is a module's, or that of something in a module."""
+    """Return whether a dotted name is a module's, of something in a module, or a chart's value."""
+    if _is_a_value(dotted):
+        return True
     path = ROOT
     parts = dotted.split(".")
     while parts and (path / parts[0]).is_dir():
@@ -138,8 +159,9 @@ def test_no_command_and_no_example_names_a_module_that_is_not_there(path: Path) 
 
 def test_a_name_that_is_nowhere_is_found() -> None:
     here = "`shared/jobs/store.py`, `JobStore.get` and `redis_keys` in tests/unit/test_names.py"
-    assert missing(here) == set()
+    assert missing(here + ", `worker.replicas` and api.podLabels.team") == set()
     gone = "`shared/job_store.py`, shared.processes, `job_statistics`, `dataset.py` and `SUCCEED`"
-    assert missing(gone) == {
-        *("shared/job_store.py", "shared.processes", "job_statistics", "dataset.py", "SUCCEED")
+    assert missing(gone + ", worker.copies") == {
+        *("shared/job_store.py", "shared.processes", "job_statistics", "dataset.py", "SUCCEED"),
+        "worker.copies",
     }
