@@ -66,7 +66,10 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[str
     return {
         **chart.values_files(),
         "everything": ["--values", str(file)],
-        "a Redis with TLS": [*tls, "--set", "models.endpoint=http://store.example:9000"],
+        "a Redis with TLS": [
+            *tls,
+            *("--set", "models.url=s3://models,models.endpoint=http://store.example:9000"),
+        ],
     }
 
 
@@ -98,6 +101,7 @@ def findings(objects: Objects) -> list[str]:
         ("redis.enabled=false", "expected a Redis for the worker, found none"),
         ("redis.enabled=false,redis.url=redis://u:p@h/0", "expected redis.url without a password"),
         ("api.autoscaling.min=9", "expected api.autoscaling.min to be at most max, found 9 and 6"),
+        ("models.endpoint=http://store.example:9000", "expected a bucket beside models.endpoint"),
         ("ingress.enabled=true", "expected the host of the ingress, found none"),
     ],
 )

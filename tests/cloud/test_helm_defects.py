@@ -16,6 +16,9 @@ _REDIS = "StatefulSet/titanic-lifeboat-redis"
 _SCALER = "HorizontalPodAutoscaler/titanic-lifeboat-api"
 _BUDGET = "PodDisruptionBudget/titanic-lifeboat-api"
 _POLICY = "NetworkPolicy/titanic-lifeboat-redis"
+_API_POLICY = "NetworkPolicy/titanic-lifeboat-api"
+_MONITOR = "ServiceMonitor/titanic-lifeboat-api"
+_BACKEND = "spec.rules.0.http.paths.0.backend.service"
 _CONTAINER = "spec.template.spec.containers.0"
 
 Plant = tuple[str, str, Any]
@@ -72,11 +75,11 @@ _FOUND_BY_US: dict[str, tuple[Plant, str]] = {
         "names ServiceAccount/nobody",
     ),
     "a Secret that is not there": (
-        (API, "spec.template.spec.volumes.2.secret.secretName", "gone"),
+        (API, "spec.template.spec.volumes.1.secret.secretName", "gone"),
         "names Secret/gone",
     ),
     "a claim that is not there": (
-        (API, "spec.template.spec.volumes.1.persistentVolumeClaim.claimName", "gone"),
+        (_REDIS, "spec.template.spec.volumes.0.persistentVolumeClaim.claimName", "gone"),
         "names PersistentVolumeClaim/gone",
     ),
     "a ConfigMap that is not there": (
@@ -88,8 +91,8 @@ _FOUND_BY_US: dict[str, tuple[Plant, str]] = {
         "mounts temporary, but the pod has no volume of that name",
     ),
     "two volumes on one path": (
-        (API, f"{_CONTAINER}.volumeMounts.0.mountPath", "/models"),
-        "mounts two volumes on /models",
+        (_REDIS, f"{_CONTAINER}.volumeMounts.0.mountPath", "/tmp"),
+        "mounts two volumes on /tmp",
     ),
     "a password file where nothing is mounted": (
         (API, f"{_CONTAINER}.env.2.value", "/etc/redis/password"),
@@ -145,6 +148,27 @@ _FOUND_BY_US: dict[str, tuple[Plant, str]] = {
         (_POLICY, "spec.podSelector.matchLabels", {"app": "other"}),
         "selects no pods",
     ),
+    "a policy that closes the bucket": (
+        (_API_POLICY, "spec.egress.2.ports.0.port", 80),
+        "closes port 443, which Deployment/titanic-lifeboat-api needs for LIFEBOAT_MODELS",
+    ),
+    "a policy that closes DNS": (
+        (_API_POLICY, "spec.egress.0", {"ports": [{"port": 80, "protocol": "TCP"}]}),
+        "closes port 53",
+    ),
+    "an ingress of no port": (
+        ("Ingress/titanic-lifeboat", f"{_BACKEND}.port.name", "web"),
+        "leads to port web of Service/titanic-lifeboat-api, which is not there",
+    ),
+    "a certificate that is not there": (
+        ("Ingress/titanic-lifeboat", "spec.tls", [{"secretName": "gone"}]),
+        "names Secret/gone",
+    ),
+    "a monitor of no Service": (
+        (_MONITOR, "spec.selector.matchLabels", {"app": "other"}),
+        "expected one Service, found []",
+    ),
+    "a monitor of no port": ((_MONITOR, "spec.endpoints.0.port", "web"), "asks port web"),
     "a URL of Redis with another port": (
         (API, f"{_CONTAINER}.env.1.value", "redis://titanic-lifeboat-redis:6380/0"),
         "LIFEBOAT_REDIS_URL names port 6380",
@@ -155,7 +179,8 @@ _FOUND_BY_US: dict[str, tuple[Plant, str]] = {
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Objects:
     helm = Helm(kubernetes_tool("helm"), tmp_path_factory.mktemp("helm"))
-    return chart.objects(helm.rendered())
+    more = "serviceMonitor.enabled=true,ingress.enabled=true,ingress.host=models.example.org"
+    return chart.objects(helm.rendered("--set", more, "--set", "models.url=s3://models/titanic"))
 
 
 def planted(sound: Objects, plant: Plant) -> Objects:

@@ -22,6 +22,7 @@ def findings(objects: Objects) -> Iterator[str]:
                 yield from _of_ports(policy, rule, objects.selected(peer))
     for client in objects.workloads:
         yield from _of_ways(client, objects)
+        yield from _of_outside(client, objects)
 
 
 def _peers(rule: Manifest, side: str) -> Iterator[dict[str, str]]:
@@ -63,6 +64,35 @@ def _of_ways(client: Workload, objects: Objects) -> Iterator[str]:
             for server in objects.selected(service["spec"]["selector"]):
                 for port in ports:
                     yield from _closed(client, server, port["targetPort"], objects)
+
+
+_OUTSIDE = {
+    "LIFEBOAT_MODELS": {"s3": 443, "gs": 443, "az": 443},
+    "LIFEBOAT_STORE_ENDPOINT": {"http": 80, "https": 443},
+    "LIFEBOAT_TRAINING_DATA": {"http": 80, "https": 443},
+    "LIFEBOAT_REDIS_URL": {"redis": 6379, "rediss": 6379},
+}
+"""The variables that name what is not part of a release, and the ports of their schemes."""
+
+
+def _of_outside(client: Workload, objects: Objects) -> Iterator[str]:
+    """Yield each port outside of the release that a pod needs and its policies close."""
+    needed = {}
+    for container in client.containers:
+        for variable in container.get("env", []):
+            url = urlsplit(str(variable.get("value", "")))
+            port = url.port or _OUTSIDE.get(variable["name"], {}).get(url.scheme)
+            if variable["name"] in _OUTSIDE and port and not objects.has(f"Service/{url.hostname}"):
+                needed[port] = variable["name"]
+        if container.get("env"):
+            needed[53] = "DNS"
+    for policy in objects.of("NetworkPolicy"):
+        if not is_selected(client.labels, policy["spec"]["podSelector"]["matchLabels"]):
+            continue
+        rules = [rule for rule in policy["spec"].get("egress", []) if not rule.get("to")]
+        for port, why in needed.items():
+            if not any(port == each["port"] for rule in rules for each in rule["ports"]):
+                yield f"{named(policy)}: closes port {port}, which {client.name} needs for {why}"
 
 
 def _closed(client: Workload, server: Workload, port: str | int, objects: Objects) -> Iterator[str]:
