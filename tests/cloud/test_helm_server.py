@@ -92,26 +92,30 @@ def test_a_release_is_installed_upgraded_rolled_back_and_removed(cluster: Cluste
         deployment = cluster.get("rescue", "deployment", api)
         return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
 
+    def password() -> str:
+        return str(cluster.get("rescue", "secret", secret)["data"]["password"])
+
     def replicas() -> int:
         return int(cluster.get("rescue", "deployment", api)["spec"]["replicas"])
 
     install = ["install", "titanic", str(cluster.chart), *here, "--create-namespace"]
     helm(*install, *chart.RELEASE)
     assert image() == "lifeboat-api:1.4.2"
-    password = cluster.get("rescue", "secret", secret)["data"]["password"]
-    assert len(base64.b64decode(password)) == 48
+    first = password()
+    assert len(base64.b64decode(first)) == 48
     claim = cluster.get("rescue", "pvc", volume)["metadata"]["uid"]
 
     # As the autoscaler does.
     cluster.kubectl(*here, "scale", f"deployment/{api}", "--replicas=5")
     helm("upgrade", "titanic", str(cluster.chart), *here, "--set", "image.tag=1.5.0")
-    assert (image(), replicas()) == ("lifeboat-api:1.5.0", 5)
+    assert (image(), replicas(), password()) == ("lifeboat-api:1.5.0", 5, first)
     helm("rollback", "titanic", "1", *here)
-    assert (image(), replicas()) == ("lifeboat-api:1.4.2", 5)
+    assert (image(), replicas(), password()) == ("lifeboat-api:1.4.2", 5, first)
 
-    assert cluster.get("rescue", "secret", secret)["data"]["password"] == password
     helm("uninstall", "titanic", *here)
-    assert cluster.get("rescue", "pvc", volume)["metadata"]["uid"] == claim
+    kept = cluster.get("rescue", "pvc", volume)["metadata"]
+    # One that goes stays for as long as a pod might use it.
+    assert kept["uid"] == claim and "deletionTimestamp" not in kept
     left = cluster.kubectl(*here, "get", "deployment,service,secret,pdb,hpa,netpol", "-o", "name")
     assert not left.strip()
 
