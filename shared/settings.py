@@ -1,11 +1,9 @@
 """The settings: environment variables with the prefix `LIFEBOAT_`."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     Field,
     SecretStr,
     field_validator,
@@ -19,22 +17,18 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from shared import access, bucket, environment
+from shared import access, environment
 from shared.access import Hosts, Networks, Origins, RootPath
-from shared.bucket import BucketUrl
 from shared.environment import UnreadableFile
+from shared.models_place import Home, ModelsPlace, UserPath
 from shared.runtime import redis_url
 from shared.runtime.redis_url import RedisServer
 
 NO_REDIS = "none"
 """The value of LIFEBOAT_REDIS_URL for an API that only serves."""
 
-_Home = AfterValidator(os.path.expanduser)
-UserPath = Annotated[Path, AfterValidator(lambda path: Path(os.path.expanduser(path)))]
-"""A path in which `~` is the home of whoever runs the process: a shell expands it only unquoted."""
 
-
-class Settings(BaseSettings):
+class Settings(ModelsPlace, BaseSettings):
     """Every setting of both services; `.env.example` and `docs/configuration.md` list the same.
 
     Every value reaches its field as the text that `shared/environment.py` found.
@@ -61,28 +55,6 @@ class Settings(BaseSettings):
         description="API processes. With two or more, one that dies is replaced while the others "
         "serve on.",
     )
-    models: Annotated[str, _Home] | None = Field(
-        None,
-        description="Where the model versions lie: a folder, or s3://bucket/prefix, "
-        "gs://bucket/prefix or az://container/prefix. LIFEBOAT_MODELS_DIR if not set.",
-    )
-    models_dir: UserPath = Field(
-        Path("models"), description="Folder of the model versions; the older name of this setting."
-    )
-    store_endpoint: str | None = Field(
-        None,
-        description="URL of a server that speaks the bucket's protocol, if it is not the cloud's "
-        "own.",
-    )
-    store_poll_seconds: float = Field(
-        1, gt=0, le=3600, description="How often current.json is asked for without Redis."
-    )
-    store_timeout_seconds: float = Field(
-        2, gt=0, le=60, description="Longest time that a bucket may take to answer."
-    )
-    store_load_timeout_seconds: float = Field(
-        60, gt=0, le=3600, description="Longest time that a model may take from or to a bucket."
-    )
     redis_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
         description="The Redis (or Valkey) server of jobs and of the version key; `none` for an "
@@ -100,7 +72,7 @@ class Settings(BaseSettings):
         Path("examples/titanic"),
         description="Folder of the definition: what is learned, and how; read anew by each run.",
     )
-    training_data: Annotated[str, _Home] | None = Field(
+    training_data: Annotated[str, Home] | None = Field(
         None,
         description="Path, http(s) URL or bucket URL (s3, gs, az) of the training table, CSV or "
         "Parquet, read anew by each run. The table of the definition if not set.",
@@ -220,26 +192,6 @@ class Settings(BaseSettings):
             redis_url.checked(url.get_secret_value())
         return url
 
-    @field_validator("models")
-    @classmethod
-    def _check_models(cls, place: str | None) -> str | None:
-        if place is not None and bucket.is_url(place):
-            bucket.parse(place)
-        return place
-
-    @field_validator("store_endpoint")
-    @classmethod
-    def _check_store_endpoint(cls, url: str | None) -> str | None:
-        if url is not None and not url.startswith(("http://", "https://")):
-            raise ValueError("expected a URL like https://store.example.org, found no http(s)://")
-        return url
-
-    @model_validator(mode="after")
-    def _take_the_newer_name(self) -> Self:
-        if self.models is not None and not bucket.is_url(self.models):
-            self.models_dir = Path(self.models)
-        return self
-
     @model_validator(mode="after")
     def _read_key_files(self) -> Self:
         self.api_key = _key("api_key", self.api_key, self.api_key_file)
@@ -274,18 +226,6 @@ class Settings(BaseSettings):
     def serves_only(self) -> bool:
         """Whether there is no Redis: the API follows `current.json`, and has no jobs."""
         return self.redis_url.get_secret_value() == NO_REDIS
-
-    @property
-    def bucket_url(self) -> BucketUrl | None:
-        """The bucket of the model versions; None if they lie in the folder `models_dir`."""
-        if self.models is None or not bucket.is_url(self.models):
-            return None
-        return bucket.parse(self.models)
-
-    @property
-    def models_place(self) -> str:
-        """Where the model versions lie, to be shown."""
-        return str(self.bucket_url or self.models_dir)
 
     @property
     def old_signing_keys(self) -> list[SecretStr]:

@@ -96,6 +96,8 @@ def test_no_service_does_anything_with_the_models_folder_but_make_a_storage_of_i
     uses = [
         (f"{_name(path)}:{line}", is_given)
         for path in PRODUCT
+        # Which takes the folder from the newer setting.
+        if path.name != "models_place.py"
         for line, is_given in _uses_of_the_models_folder(ast.parse(path.read_text()))
     ]
     assert uses

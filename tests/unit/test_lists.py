@@ -18,10 +18,11 @@ from shared.versions.manifest import Plot
 from shared.versions.version_key import Choice
 from tests.support.processes import ROOT
 from tests.support.tree import documents, modules
+from worker.choice.mirror import Remedy
 from worker.new_model.columns import Holds
 
 ENUMS: list[type[StrEnum]] = [
-    *(JobStatus, Stage, Plot, Hold, Cancellation, Choice, Kind, Holds, Cap, Verdict),
+    *(JobStatus, Stage, Plot, Hold, Cancellation, Choice, Kind, Holds, Cap, Verdict, Remedy),
 ]
 VALUES: dict[str, set[str]] = {
     **{enum.__name__: {*enum} for enum in ENUMS},

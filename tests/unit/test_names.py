@@ -33,6 +33,8 @@ _SYMBOL = re.compile(r"[A-Za-z_]\w*(?:[.:][A-Za-z_]\w*)*(\(\))?")
 _ELSEWHERE = {
     # scikit-learn's, which does not convert exactly.
     "HistGradientBoostingClassifier",
+    # Google's, which obstore reads.
+    "GOOGLE_APPLICATION_CREDENTIALS",
     # OpenTelemetry's, which reads it by itself.
     "OTEL_TRACES_SAMPLER",
     # Pydantic's, the beginning of the names that it protects.

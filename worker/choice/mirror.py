@@ -14,7 +14,7 @@ from shared.versions.version_key import Choice, Noted, VersionKey
 log = logging.getLogger(__name__)
 
 
-class Step(StrEnum):
+class Remedy(StrEnum):
     """What makes the two alike."""
 
     NOTHING = "nothing"
@@ -26,7 +26,7 @@ class Step(StrEnum):
     """The key takes over what the note names."""
 
 
-def step(key: str, note: Note | None, alike: Noted | None) -> Step:
+def remedy(key: str, note: Note | None, alike: Noted | None) -> Remedy:
     """Return what to do; `alike` is what both said when they were last alike.
 
     The key is the choice, unless only the note has changed since: then somebody has published
@@ -34,12 +34,12 @@ def step(key: str, note: Note | None, alike: Noted | None) -> Step:
     set it.
     """
     if note is None or note.version is None:
-        return Step.NOTE
+        return Remedy.NOTE
     if note.version == key:
-        return Step.NOTHING if alike == Noted(key, note.generation) else Step.REMEMBER
+        return Remedy.NOTHING if alike == Noted(key, note.generation) else Remedy.REMEMBER
     if alike is not None and note.generation > alike.generation and key == alike.version:
-        return Step.CARRY
-    return Step.NOTE
+        return Remedy.CARRY
+    return Remedy.NOTE
 
 
 class Mirror:
@@ -73,17 +73,17 @@ class Mirror:
     def _look(self, key: str) -> None:
         note = self._models.note()
         alike = self._version_key.noted() or self._alike
-        match step(key, note, alike):
-            case Step.NOTHING:
+        match remedy(key, note, alike):
+            case Remedy.NOTHING:
                 self._alike = alike
-            case Step.REMEMBER:
+            case Remedy.REMEMBER:
                 assert note is not None
                 self._remember(Noted(key, note.generation))
-            case Step.NOTE:
+            case Remedy.NOTE:
                 self._models.load(key)
                 written = self._models.replace_current(key, note)
                 self._remember(Noted(key, written.generation))
-            case Step.CARRY:
+            case Remedy.CARRY:
                 assert note is not None and note.version is not None
                 self._carry(key, note.version, note.generation)
 

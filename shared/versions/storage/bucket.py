@@ -26,6 +26,7 @@ _QUICK = (".json", ".svg")
 
 _KEYS_AT_ONCE = 1000
 _MOST_KEYS = 100_000
+_REFUSED = re.compile(r"AccessDenied|AuthorizationPermissionMismatch|status: 40[13]\b")
 _STATUS = re.compile(r"status: ([1-5][0-9]{2})")
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ class BucketStorage:
         parts_of(key)
         with self._errors(key):
             # A key that is missing is an error of some stores and not of others.
-            for path in [*self.list_keys(key), key]:
+            for path in self.list_keys(key) or [key]:
                 try:
                     obstore.delete(self._client(path), path)
                 except (obstore.exceptions.NotFoundError, FileNotFoundError):
@@ -151,6 +152,12 @@ class BucketStorage:
         except OSError:
             return False
 
+    def _refused(self) -> StorageError:
+        return StorageError(
+            f"{self._name} refuses it: the role or the key of this process may not, or is not "
+            "known there"
+        )
+
     @contextmanager
     def _errors(self, key: str) -> Iterator[None]:
         """Raise obstore's errors as those of a storage, in short words."""
@@ -168,11 +175,11 @@ class BucketStorage:
         except exceptions.PreconditionError as error:
             raise _changed(key) from error
         except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
-            raise StorageError(
-                f"{self._name} refuses it: the role or the key of this process may not, or is not "
-                "known there"
-            ) from error
-        except obstore.exceptions.BaseError as error:
+            raise self._refused() from error
+        except exceptions.BaseError as error:
+            if _REFUSED.search(str(error)):
+                # As a delete is reported.
+                raise self._refused() from error
             log.debug("%s: %s", key, error)
             raise StorageUnreachable(f"{self._name} does not answer{_how(error)}") from error
 
