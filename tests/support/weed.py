@@ -3,7 +3,7 @@
 import contextlib
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,8 +31,9 @@ class BucketServer:
     access_key = "test-administrator"
     secret_key = "test-administrator-secret"
 
-    def __init__(self, folder: Path, bucket: str = BUCKET) -> None:
+    def __init__(self, folder: Path, bucket: str = BUCKET, arguments: Sequence[str] = ()) -> None:
         self.bucket = bucket
+        self._arguments = arguments
         self._folder = folder
         # Without a port of its own, gRPC takes one that outgoing connections may have.
         self._ports = {
@@ -72,17 +73,22 @@ class BucketServer:
         secret_key: str = secret_key,
         *,
         prefix: str | None = None,
+        endpoint: str = "",
     ) -> S3Store:
-        """Return a client of the bucket that never asks twice."""
+        """Return a client of the bucket that never asks twice, and takes any certificate."""
         return S3Store(
             self.bucket,
             prefix=prefix,
-            endpoint=self.endpoint,
+            endpoint=endpoint or self.endpoint,
             access_key_id=access_key,
             secret_access_key=secret_key,
             region=REGION,
             virtual_hosted_style_request=False,
-            client_options={"allow_http": True, "timeout": _SECONDS},
+            client_options={
+                "allow_http": True,
+                "allow_invalid_certificates": True,
+                "timeout": _SECONDS,
+            },
             retry_config={"max_retries": 0, "retry_timeout": _SECONDS},
         )
 
@@ -96,7 +102,7 @@ class BucketServer:
             # Users and their policies can be made at the same port.
             "-s3.iam.readOnly=false",
             *("-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false"),
-            "-master.telemetry=false",
+            *("-master.telemetry=false", *self._arguments),
         ]
         self._started.append(Process(arguments, self._folder / "weed.log", {}))
         wait_for(self._stores, why=self._started[-1].output)
@@ -127,9 +133,11 @@ class BucketServer:
 
 
 @contextlib.contextmanager
-def bucket_server(folder: Path, bucket: str = BUCKET) -> Iterator[BucketServer]:
+def bucket_server(
+    folder: Path, bucket: str = BUCKET, arguments: Sequence[str] = ()
+) -> Iterator[BucketServer]:
     """Run a server with an empty bucket; its data and its log go to the folder."""
-    server = BucketServer(folder, bucket)
+    server = BucketServer(folder, bucket, arguments)
     try:
         server.start()
         yield server
