@@ -50,13 +50,17 @@ class BucketUsers:
             for name in ("iam", "s3")
         }
 
-    def user(self, name: str, document: dict[str, Any], prefix: str | None = None) -> S3Store:
-        """Make a user with this policy alone; return a client with the user's key."""
+    def keys(self, name: str, document: dict[str, Any]) -> tuple[str, str]:
+        """Make a user with this policy alone; return its access key and its secret key."""
         iam = self._clients["iam"]
         iam.create_user(UserName=name)
         iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=json.dumps(document))
         key = iam.create_access_key(UserName=name)["AccessKey"]
-        return self.server.client(key["AccessKeyId"], key["SecretAccessKey"], prefix=prefix)
+        return key["AccessKeyId"], key["SecretAccessKey"]
+
+    def user(self, name: str, document: dict[str, Any], prefix: str | None = None) -> S3Store:
+        """Make a user with this policy alone; return a client with the user's key."""
+        return self.server.client(*self.keys(name, document), prefix=prefix)
 
     def set_bucket_policy(self, document: dict[str, Any]) -> None:
         self._clients["s3"].put_bucket_policy(
