@@ -32,7 +32,7 @@ def python_files() -> list[Path]:
 
 def other_files() -> list[Path]:
     """Return what is neither Python nor prose: Lua, the page, tables, images, the chart, CI."""
-    patterns = ("*.js", "*.css", "*.html", "*.lua", "*.yml", "*.json", "*.ipynb", "*.csv")
+    patterns = ("*.js", "*.css", "*.html", "*.lua", "*.yml", "*.yaml", "*.json", "*.ipynb", "*.csv")
     folders = ("api", "shared", "deploy", "examples", "monitoring", "notebooks", ".github")
     return [
         *(path for folder in folders for pattern in patterns for path in _in(folder, pattern)),
