@@ -36,7 +36,7 @@ def other_files() -> list[Path]:
     folders = ("api", "shared", "deploy", "examples", "monitoring", "notebooks", ".github")
     return [
         *(path for folder in folders for pattern in patterns for path in _in(folder, pattern)),
-        *(path for pattern in ("*.yaml", "*.tpl") for path in _in("deploy/helm", pattern)),
+        *_in("deploy/helm", "*.tpl"),
         *sorted(ROOT.glob("Dockerfile.*")),
         *(ROOT / name for name in ("docker-compose.yml", "Makefile", "pyproject.toml")),
         *(ROOT / name for name in (".env.example", ".ci/run", ".pre-commit-config.yaml")),

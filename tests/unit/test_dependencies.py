@@ -36,7 +36,15 @@ def _locked(lock: str) -> Packages:
 
 
 def test_there_is_a_lock_for_each_image_and_for_the_checkout() -> None:
-    assert LOCKS == ["api.txt", "cloud.txt", "dev.txt", "otel.txt", "tests.txt", "uv.txt", "worker.txt"]
+    assert LOCKS == [
+        "api.txt",
+        "cloud.txt",
+        "dev.txt",
+        "otel.txt",
+        "tests.txt",
+        "uv.txt",
+        "worker.txt",
+    ]
 
 
 @pytest.mark.parametrize("lock", LOCKS)

@@ -161,7 +161,6 @@ class BucketStorage:
     @contextmanager
     def _errors(self, key: str) -> Iterator[None]:
         """Raise obstore's errors as those of a storage, in short words."""
-        import obstore
         from obstore import exceptions
 
         try:

@@ -22,17 +22,13 @@ def _note(version: str | None, generation: int) -> Note:
         pytest.param(HERE, _note(HERE, 4), Noted(HERE, 4), Remedy.NOTHING, id="alike"),
         pytest.param(HERE, _note(HERE, 4), None, Remedy.REMEMBER, id="alike, unknown"),
         pytest.param(HERE, _note(HERE, 5), Noted(HERE, 4), Remedy.REMEMBER, id="noted anew"),
-        pytest.param(
-            HERE, _note(HERE, 0), None, Remedy.REMEMBER, id="of an older release"
-        ),
+        pytest.param(HERE, _note(HERE, 0), None, Remedy.REMEMBER, id="of an older release"),
         pytest.param(HERE, _note(THERE, 4), Noted(THERE, 4), Remedy.NOTE, id="key changed"),
         pytest.param(HERE, _note(THERE, 5), Noted(HERE, 4), Remedy.CARRY, id="published elsewhere"),
         pytest.param(HERE, _note(THERE, 9), Noted(HERE, 4), Remedy.CARRY, id="several times"),
         pytest.param(HERE, _note(THERE, 5), Noted(THERE, 4), Remedy.NOTE, id="both were changed"),
         pytest.param(HERE, _note(THERE, 4), Noted(HERE, 4), Remedy.NOTE, id="no newer number"),
-        pytest.param(
-            HERE, _note(THERE, 3), Noted(HERE, 4), Remedy.NOTE, id="an older note"
-        ),
+        pytest.param(HERE, _note(THERE, 3), Noted(HERE, 4), Remedy.NOTE, id="an older note"),
         pytest.param(HERE, _note(THERE, 5), None, Remedy.NOTE, id="nobody knows what was alike"),
     ],
 )
