@@ -149,6 +149,8 @@ lock: $(INSTALLED) ## Lock the newest allowed dependencies into requirements/
 	$(LOCK) --group otel --constraint requirements/dev.txt --output-file requirements/otel.txt pyproject.toml
 	$(LOCK) --group tests --constraint requirements/dev.txt --output-file requirements/tests.txt pyproject.toml
 	$(LOCK) --group cloud --constraint requirements/dev.txt --output-file requirements/cloud.txt pyproject.toml
+	for cloud in aws azure google; do $(LOCK) --group function-$$cloud --constraint requirements/cloud.txt \
+	  --output-file requirements/function-$$cloud.txt pyproject.toml || exit 1; done
 	$(LOCK) --group uv --output-file requirements/uv.txt pyproject.toml
 
 SBOM ?= sbom
