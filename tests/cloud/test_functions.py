@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,8 +14,16 @@ import pytest
 from shared.runtime.redis_keys import VERSION
 from shared.versions import current
 from shared.versions.storage.bucket import BucketStorage
-from tests.support.functions import PROVIDERS, Answer, Function, pack, running
-from tests.support.processes import Api, Stack, wait_for
+from tests.support.functions import (
+    PROVIDERS,
+    Answer,
+    Function,
+    LambdaFunction,
+    pack,
+    running,
+)
+from tests.support.lambda_runtime import RuntimeApi
+from tests.support.processes import ROOT, Api, Stack, wait_for
 from tests.support.versions import publish
 from tests.support.weed import BucketServer, bucket_server
 
@@ -22,6 +32,12 @@ RECHECK_SECONDS = 0.5
 
 PASSENGER = {"Pclass": 1, "Sex": "female", "Age": 29, "Fare": 211.3, "Embarked": "S"}
 SOUND = json.dumps([PASSENGER, {**PASSENGER, "Sex": "male", "Age": None}]).encode()
+_FOUND = (
+    "import importlib.util as u;"
+    "print([m for m in ('fastapi', 'celery', 'redis', 'sklearn', 'pandas') if u.find_spec(m)])"
+)
+"""Prints what the image should not have."""
+
 BODIES = {
     "sound": SOUND,
     "none": b"[]",
@@ -154,3 +170,40 @@ def test_a_version_that_is_chosen_is_served_and_a_frozen_bucket_holds_up_nobody(
 def version_of(function: Function) -> str | None:
     found = predict(function)
     return found.headers.get("x-model-version") if found.status == 200 else None
+
+
+@pytest.fixture(scope="module")
+def image() -> Iterator[str]:
+    tag = f"lifeboat-function:test-{os.getpid()}"
+    docker("build", "--quiet", "--file", "deploy/functions/aws/Dockerfile", "--tag", tag, ".")
+    yield tag
+    docker("image", "rm", tag)
+
+
+@pytest.mark.timeout(900)
+def test_lambdas_image_answers_without_rights_and_without_a_disk(image: str, store: Store) -> None:
+    version = store.publish()
+    with RuntimeApi() as runtime:
+        variables = store.variables | {"AWS_LAMBDA_RUNTIME_API": runtime.address}
+        container = docker(
+            *("run", "--detach", "--network", "host", "--read-only", "--cap-drop", "ALL"),
+            *("--security-opt", "no-new-privileges"),
+            *(f"--env={name}={value}" for name, value in variables.items()),
+            image,
+        )
+        try:
+            wait_for(runtime.is_polled, why=lambda: docker("logs", container))
+            function = LambdaFunction(runtime)
+            assert version_of(function) == version
+            refused = predict(function, BODIES["wrong value"])
+            assert (refused.status, refused.headers["x-model-version"]) == (422, version)
+            assert docker("exec", container, "id", "-u") == "10001"
+            assert docker("exec", container, "python", "-c", _FOUND) == "[]"
+        finally:
+            docker("rm", "--force", container)
+
+
+def docker(*arguments: str) -> str:
+    found = subprocess.run(["docker", *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr[-3000:]
+    return (found.stdout + found.stderr).strip()
