@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -19,6 +20,8 @@ _HEADERS = {415: {"accept-encoding": "identity"}, 503: {"retry-after": "5"}}
 
 Message = MutableMapping[str, Any]
 
+_turn = threading.Lock()
+
 
 class Answer(NamedTuple):
     status: int
@@ -27,10 +30,21 @@ class Answer(NamedTuple):
 
 
 @cache
+def _built() -> tuple[Model, Settings]:
+    settings = Settings()
+    if settings.api_key_for == "everything":
+        raise ValueError(
+            "LIFEBOAT_API_KEY_FOR is 'everything', and a cloud function checks no keys of ours; "
+            "let the cloud check who calls, and unset it"
+        )
+    return model(settings), settings
+
+
 def _function() -> tuple[Model, Settings]:
     # At the first call: the client of a bucket does not outlive a fork, and Google's server forks.
-    settings = Settings()
-    return model(settings), settings
+    # One call builds it, of several that come first.
+    with _turn:
+        return _built()
 
 
 def answer(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:

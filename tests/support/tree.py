@@ -9,7 +9,7 @@ from tests.support.processes import ROOT
 ROOMS = ("api", "worker", "shared", "local", "cli")
 """The folders of the product's code."""
 
-_OTHER_CODE = ("tests", "benchmarks", "examples")
+_OTHER_CODE = ("tests", "benchmarks", "deploy", "examples")
 
 
 def documents() -> list[Path]:
