@@ -40,6 +40,9 @@ def test_there_is_a_lock_for_each_image_and_for_the_checkout() -> None:
         "api.txt",
         "cloud.txt",
         "dev.txt",
+        "function-aws.txt",
+        "function-azure.txt",
+        "function-google.txt",
         "otel.txt",
         "tests.txt",
         "uv.txt",
@@ -71,6 +74,13 @@ def test_the_workers_image_has_what_a_person_runs_in_it() -> None:
     # What is None there cannot be imported.
     code = f"import sys; sys.modules.update(dict.fromkeys({absent})); import cli.retrain"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("lock", [lock for lock in LOCKS if lock.startswith("function-")])
+def test_a_function_is_given_nothing_that_it_does_not_use(lock: str) -> None:
+    packages = _locked(lock)
+    assert packages.items() <= _locked("cloud.txt").items()
+    assert not {name for name, _ in packages} & {"celery", "fastapi", "kombu", "redis", *_UNPICKLE}
 
 
 def _normalized(name: str) -> str:
