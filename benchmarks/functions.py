@@ -20,6 +20,7 @@ from tests.support.weed import BucketServer, bucket_server
 
 STARTS = 5
 CALLS = 2000
+FROZEN_CALLS = 10
 _AT_EACH_CALL = 0.0
 _BODY = json.dumps(
     [{"Pclass": 1, "Sex": "female", "Age": 29, "Fare": 211.3, "Embarked": "S"}]
@@ -53,6 +54,23 @@ def warm(
     return found[10:]
 
 
+def frozen(provider: str, folder: Path, server: BucketServer, variables: dict[str, str]) -> float:
+    """Return the median milliseconds of a call that asks a bucket which does not answer."""
+    packed = pack(provider, folder / f"{provider}-frozen", _AT_EACH_CALL)
+    found = []
+    with running(provider, packed, variables) as function:
+        _predict(function)
+        server.freeze()
+        try:
+            for _ in range(FROZEN_CALLS):
+                began = time.monotonic()
+                _predict(function)
+                found.append(1000 * (time.monotonic() - began))
+        finally:
+            server.thaw()
+    return statistics.median(found)
+
+
 def _predict(function: Function) -> None:
     answer = function.call("POST", "/predict", _BODY, {"content-type": "application/json"})
     assert answer.status == 200, answer
@@ -70,7 +88,8 @@ def main() -> None:
     print(
         "| | first answer after the start: median, worst (s) | every 30 s: p50, p99 (ms) |", end=""
     )
-    print(" at each call: p50, p99 (ms) |\n|---|---|---|---|")
+    print(" at each call: p50, p99 (ms) |", end="")
+    print(" at each call, bucket frozen: median (ms) |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with bucket_server(folder / "weed") as server:
@@ -81,6 +100,7 @@ def main() -> None:
                 for seconds in (None, _AT_EACH_CALL):
                     calls = warm(provider, folder, variables, seconds)
                     cells.append(f"{statistics.median(calls):.2f}, {percentile(calls, 99):.2f}")
+                cells.append(f"{frozen(provider, folder, server, variables):.0f}")
                 print(f"| {provider} | {' | '.join(cells)} |", flush=True)
 
 

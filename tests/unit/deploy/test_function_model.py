@@ -24,7 +24,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1e9
-        monkeypatch.setattr(module.time, "time", lambda: self.now)
+        monkeypatch.setattr(time, "time", lambda: self.now)
 
     def until_the_next_look(self) -> None:
         self.now += RECHECK_SECONDS

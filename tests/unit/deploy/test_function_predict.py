@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from api.serving.served_model import ServedModel
+from api.telemetry import metrics
 from deploy.functions import predict
+from deploy.functions.model import Model
 from deploy.functions.predict import answer, application
 from tests.support.versions import publish
 
@@ -54,9 +57,14 @@ def test_calls_that_come_first_together_load_the_model_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     publish(tmp_path)
-    loads = []
-    load = predict.Model._load
-    monkeypatch.setattr(predict.Model, "_load", lambda *given: loads.append(1) or load(*given))
+    loads: list[str] = []
+    load = Model._load
+
+    def counted(model: Model, version: str) -> ServedModel:
+        loads.append(version)
+        return load(model, version)
+
+    monkeypatch.setattr(Model, "_load", counted)
     threads = [
         threading.Thread(target=answer, args=("POST", "/predict", {}, BODY)) for _ in range(8)
     ]
@@ -71,7 +79,7 @@ def test_nothing_piles_up_for_metrics_that_nobody_asks_for(tmp_path: Path) -> No
     publish(tmp_path)
     for _ in range(3):
         assert answer("POST", "/predict", {}, BODY).status == 200
-    assert not predict.metrics.PREDICTED._waiting
+    assert not metrics.PREDICTED._waiting
 
 
 def test_as_an_asgi_application_it_starts_stops_and_takes_bodies_in_pieces(tmp_path: Path) -> None:
