@@ -18,7 +18,7 @@ up build publish: export LIFEBOAT_VERSION = $(VERSION)
 export ORT_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up build publish check-config check-run roll down retrain new-model backup restore sign check test test-all coverage screenshots faults fuzz bench bench-reload bench-training bench-fields bench-functions bench-peers lint format hooks lock sbom cloud move-models
+.PHONY: help run up build publish check-config check-run roll down retrain new-model backup restore sign check test test-all coverage screenshots faults fuzz bench bench-reload bench-training bench-fields bench-functions bench-peers bench-bucket lint format hooks lock sbom cloud move-models
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
@@ -127,6 +127,9 @@ bench-functions: $(CLOUD)/.installed ## Measure cold starts and calls of the clo
 
 bench-peers: $(INSTALLED) ## Measure beside MLServer, BentoML, LitServe, MLflow; needs wrk
 	@$(BIN)/python -m benchmarks.peers
+
+bench-bucket: $(CLOUD)/.installed ## Measure how soon replicas that follow a bucket serve a version
+	@$(CLOUD)/venv/bin/python -m benchmarks.noticed
 
 lint: $(INSTALLED) ## Check style, types and layering
 	$(BIN)/python -m ruff check .

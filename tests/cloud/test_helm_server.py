@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from tests.cloud.test_helm_defects import API, Plant, planted
 from tests.cloud.tools import kubernetes_tool

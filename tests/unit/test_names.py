@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from tests.support.processes import ROOT
 from tests.support.tree import (
