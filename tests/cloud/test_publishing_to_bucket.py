@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import obstore
 import pytest
 
 from shared import bucket
@@ -40,7 +41,11 @@ def storage(weed: BucketServer, url: str, monkeypatch: pytest.MonkeyPatch) -> Bu
 @pytest.fixture
 def environment(weed: BucketServer, url: str, small_table: str) -> dict[str, str]:
     model = str(ROOT / "examples" / "titanic")
-    settings = {"models": url, "model": model, "training_data": small_table}
+    # The table lies in the bucket, too.
+    client = weed.client()
+    obstore.put(client, "tables/small.csv", Path(small_table).read_bytes())
+    table = f"s3://{weed.bucket}/tables/small.csv"
+    settings = {"models": url, "model": model, "training_data": table}
     # The bucket takes seconds on a busy machine.
     patience = {"store_timeout_seconds": "30", "store_load_timeout_seconds": "60"}
     return environment_of(settings | patience | {"redis_url": "none"}) | weed.variables
@@ -133,6 +138,14 @@ def test_of_two_publishers_at_once_one_wins_and_the_other_is_gated_again(
     last = manifests[str(noted.version)]
     assert len(manifests) == 2 and last.gate.compared_with in manifests
     assert {told.split()[1] for _, told, _ in ended} == set(manifests)
+
+
+def test_a_table_that_is_not_in_the_bucket_fails_in_words(
+    weed: BucketServer, environment: dict[str, str], tmp_path: Path
+) -> None:
+    missing = {"LIFEBOAT_TRAINING_DATA": f"s3://{weed.bucket}/tables/none.csv"}
+    status, told, errors = _publish(environment | missing, tmp_path)
+    assert status == 1 and told == "" and "none.csv is not there" in errors, errors
 
 
 def test_a_store_that_is_away_fails_in_words(

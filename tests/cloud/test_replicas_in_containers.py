@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.cloud.engine import names_are_kept
 from tests.cloud.tools import python_tool
 from tests.containers.conftest import BASE_IMAGE, Compose
 from tests.support import artifacts
@@ -41,12 +42,13 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
     first = free_port()
     compose.environment["LIFEBOAT_REPLICA_PORTS"] = f"{first}-{first + _REPLICAS - 1}"
     artifacts.keep_of(compose)
-    try:
-        compose.carry_out("docker compose --profile bucket build publish replica")
-        compose.carry_out("docker compose --profile bucket up --detach --wait replica")
-        yield compose
-    finally:
-        compose.down()
+    with names_are_kept():
+        try:
+            compose.carry_out("docker compose --profile bucket build api worker")
+            compose.carry_out("docker compose --profile bucket up --detach --wait replica")
+            yield compose
+        finally:
+            compose.down()
 
 
 @pytest.fixture
