@@ -24,6 +24,7 @@ from api.schemas.documented import KEY_NEEDED, KEY_NEEDED_V2, Responses
 from api.serving.batcher import Batcher
 from api.serving.replicas import Replicas
 from api.serving.served_model import ServedModelHolder
+from api.serving.store_calls import StoreCalls
 from api.serving.succession import wait_until_fit
 from api.serving.watcher import Watcher
 from api.short_cut.head import Heads
@@ -146,7 +147,7 @@ def _lifespan(settings: Settings, intake: Intake, heads: Heads) -> Lifespan[Fast
                     predict_limiter=CapacityLimiter(limits.PREDICT_THREADS),
                     metrics_limiter=CapacityLimiter(limits.METRICS_THREADS),
                     stream_limiter=CapacityLimiter(limits.STREAM_THREADS),
-                    store_limiter=CapacityLimiter(limits.STORE_THREADS),
+                    store_calls=StoreCalls(),
                     redis_turns=Semaphore(limits.REDIS_TURNS) if own else None,
                     stopping=stopping,
                 )

@@ -12,6 +12,7 @@ from api import limits
 from api.serving.batcher import Batcher
 from api.serving.replicas import Replicas
 from api.serving.served_model import ServedModelHolder
+from api.serving.store_calls import StoreCalls
 from api.serving.watcher import Watcher
 from shared.errors import ServesOnly
 from shared.jobs.queue import JobQueue
@@ -41,7 +42,7 @@ class State(TypedDict):
     predict_limiter: CapacityLimiter
     metrics_limiter: CapacityLimiter
     stream_limiter: CapacityLimiter
-    store_limiter: CapacityLimiter
+    store_calls: StoreCalls
     redis_turns: Semaphore | None
     """None without Redis."""
     stopping: threading.Event
@@ -64,7 +65,7 @@ JobStoreDep = Annotated[JobStore, _from_state("jobs")]
 JobQueueDep = Annotated[JobQueue, _from_state("queue")]
 ReplicasDep = Annotated[Replicas, _from_state("replicas")]
 MetricsLimiterDep = Annotated[CapacityLimiter, _from_state("metrics_limiter")]
-StoreLimiterDep = Annotated[CapacityLimiter, _from_state("store_limiter")]
+StoreCallsDep = Annotated[StoreCalls, _from_state("store_calls")]
 StoppingDep = Annotated[threading.Event, _from_state("stopping")]
 StreamLimiterDep = Annotated[CapacityLimiter, _from_state("stream_limiter")]
 

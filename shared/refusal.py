@@ -40,7 +40,8 @@ def read_settings() -> Settings:
     """Return the settings of a service; if one is wrong, log which and end the process."""
     try:
         found = Settings()
-        found.redis_server()
+        if not found.serves_only:
+            found.redis_server()
     except (ValidationError, UnreadableFile) as error:
         refuse_to_start(*explanations(error))
     return found

@@ -31,6 +31,8 @@ class Resources:
     queue: JobQueue
     version_key: VersionKey
     models: ModelStore
+    models_place: str
+    """Where the models lie, to be told apart from other places."""
 
     def close(self) -> None:
         self.queue.close()
@@ -58,6 +60,7 @@ def build(settings: Settings) -> Resources:
         queue=JobQueue(broker(server), client),
         version_key=version_key,
         models=model_store(settings, removal=version_key.removal),
+        models_place=settings.models_place,
     )
 
 
@@ -87,12 +90,21 @@ def note_follower(settings: Settings) -> NoteFollower:
 
 
 def model_store(
-    settings: Settings, over: Storage | None = None, removal: Removal = unguarded
+    settings: Settings,
+    over: Storage | None = None,
+    removal: Removal = unguarded,
+    *,
+    is_locked: bool = True,
 ) -> ModelStore:
     """Build the store of model versions; without `removal` for a program that removes none.
 
-    `over` is another storage than that of the settings.
+    `over` is another storage than that of the settings. `is_locked` is False for a program that
+    publishes without the run lock of a Redis.
     """
     return ModelStore(
-        over or storage(settings), settings.signing_key, settings.old_signing_keys, removal
+        over or storage(settings),
+        settings.signing_key,
+        settings.old_signing_keys,
+        removal,
+        is_locked,
     )

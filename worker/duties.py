@@ -6,6 +6,7 @@ import time
 
 import redis
 
+from shared.errors import StoreUnreachable
 from shared.jobs.store import Origin
 from shared.jobs.watch import JobWatch
 from shared.resources import Resources
@@ -48,7 +49,7 @@ class Duties:
         self._children = children
         self._ended = threading.Event()
         self._background = Background(
-            Mirror(self._version_key, self._models).follow,
+            Mirror(self._version_key, self._models, resources.models_place).follow,
             JobWatch(self._jobs, self._queue).watch,
             self._definition.follow,
             self._train_first_model,
@@ -80,9 +81,11 @@ class Duties:
         """
         # Which takes two seconds, and is not worth a warning.
         said = READING
-        while not self._has_a_model():
+        while True:
             reason = ""
             try:
+                if self._has_a_model():
+                    return
                 reason = self._why_to_wait()
                 if not reason:
                     job, is_new = self._jobs.create(force=False, origin=Origin(_FIRST_START))
@@ -93,6 +96,8 @@ class Duties:
                     return
             except redis.RedisError as error:
                 reason = cause(error)
+            except StoreUnreachable as error:
+                reason = str(error)
             if reason != said:
                 said = reason
                 log.warning("no model of this definition yet, and %s", reason)
@@ -100,7 +105,7 @@ class Duties:
                 return
 
     def _has_a_model(self) -> bool:
-        manifests = [*self._models.manifests()]
+        manifests = self._models.listed()
         promoted = [manifest for manifest in manifests if manifest.gate.outcome == "promoted"]
         schema = self._definition.schema
         if schema is None:

@@ -64,7 +64,7 @@ def train(task: "Task[[str], None]", job_id: str) -> None:
             Attempt(own.attempts, job_id, number, settings.job_timeout_seconds) as attempt,
         ):
             run(attempt, own, right)
-        _prune(own)
+        tidy(own)
 
 
 def run(attempt: Attempt, own: Resources, right: TrainingRight) -> None:
@@ -148,7 +148,7 @@ def _take_back(version: str, own: Resources) -> None:
         log.warning("not removed yet: %s", error, extra={"model_version": version})
 
 
-def _prune(own: Resources) -> None:
+def tidy(own: Resources) -> None:
     """Remove old and unwanted versions, and those that a worker was removing when it was killed."""
     try:
         unwanted = own.attempts.unwanted_versions() | own.version_key.removals()

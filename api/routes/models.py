@@ -1,12 +1,12 @@
 """The model versions, and the choice of the version that is served."""
 
 import logging
-from collections.abc import Callable
+import time
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import anyio
-from anyio import CapacityLimiter, fail_after, move_on_after, to_thread
+from anyio import move_on_after, to_thread
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -16,7 +16,7 @@ from api.dependencies import (
     HolderDep,
     ModelStoreDep,
     RedisTurn,
-    StoreLimiterDep,
+    StoreCallsDep,
     TurnDep,
     VersionKeyDep,
 )
@@ -47,8 +47,6 @@ _PLOT_HEADERS = {
     # For people who open the plot by itself: nothing in it runs, and it loads nothing.
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
 }
-
-_Answer = TypeVar("_Answer")
 
 log = logging.getLogger(__name__)
 
@@ -81,18 +79,18 @@ async def _read_choice(request: Request) -> ModelChoice:
 
 
 @router.get("/models", responses=NO_STORE)
-async def get_models(models: ModelStoreDep, holder: HolderDep, limiter: StoreLimiterDep) -> Models:
+async def get_models(models: ModelStoreDep, holder: HolderDep, store: StoreCallsDep) -> Models:
     """List every version in the store, newest first. Needs no Redis."""
-    found = await _in_time(limiter, models.listed)
+    found = await store.ask(models.listed)
     return Models(serving=holder.version, versions=[_described(manifest) for manifest in found])
 
 
 @router.get("/models/{model_version}", responses=NO_VERSION | NOT_SERVABLE | NO_STORE)
 async def get_model(
-    model_version: VersionName, models: ModelStoreDep, limiter: StoreLimiterDep
+    model_version: VersionName, models: ModelStoreDep, store: StoreCallsDep
 ) -> Manifest:
     """Return the manifest of a version: all that is known of it."""
-    return await _in_time(limiter, models.manifest, model_version)
+    return await store.ask(models.manifest, model_version)
 
 
 @router.get(
@@ -104,10 +102,10 @@ async def get_model(
     | {200: {"content": {_SVG: {}}, "description": "A picture, with a background of its own."}},
 )
 async def get_model_plot(
-    model_version: VersionName, plot: PlotName, models: ModelStoreDep, limiter: StoreLimiterDep
+    model_version: VersionName, plot: PlotName, models: ModelStoreDep, store: StoreCallsDep
 ) -> Response:
     """Return a plot of how the version did in cross-validation, on rows its fits had not seen."""
-    picture = await _in_time(limiter, models.plot, model_version, plot)
+    picture = await store.ask(models.plot, model_version, plot)
     return Response(picture, headers=_PLOT_HEADERS, media_type=_SVG)
 
 
@@ -123,7 +121,7 @@ async def put_current_model(
     holder: HolderDep,
     version_key: VersionKeyDep,
     turn: TurnDep,
-    limiter: StoreLimiterDep,
+    store: StoreCallsDep,
 ) -> ChosenModel:
     """Serve that version: roll back, or forward, in every API process within milliseconds.
 
@@ -132,11 +130,19 @@ async def put_current_model(
     deadline = anyio.current_time() + limits.STORE_SECONDS
     version = choice.model_version
     # Before Redis is asked: whoever names what cannot be served learns that, whatever Redis says.
-    manifest = await _in_time(limiter, models.check, version, deadline=deadline)
+    manifest = await store.ask(models.check, version, deadline=deadline)
     if not choice.allow_schema_change:
         _check_schema(manifest, holder.current)
-    choose = partial(version_key.choose, version, models.manifest)
-    await _in_time(limiter, choose, deadline=deadline)
+    late = time.monotonic() + limits.STORE_SECONDS
+
+    def look(named: str) -> None:
+        models.manifest(named)
+        if time.monotonic() > late:
+            # The client was told that the store did not answer, and may have chosen another one.
+            raise StoreUnreachable(f"model version {named} was found too late to choose it")
+
+    choose = partial(version_key.choose, version, look)
+    await store.ask(choose, deadline=deadline)
     log.info("chosen as the version to serve", extra={"model_version": version})
     # What follows asks the volume, and other calls may ask Redis meanwhile.
     turn.end()
@@ -167,29 +173,6 @@ async def _is_kept(version: str, models: ModelStore, deadline: float) -> bool:
             await anyio.sleep(limits.KEPT_LOOK_SECONDS)
         return True
     return False
-
-
-async def _in_time(
-    limiter: CapacityLimiter,
-    ask: Callable[..., _Answer],
-    *about: str,
-    deadline: float | None = None,
-) -> _Answer:
-    """Return what the store answers, in a thread of the few that may wait for it.
-
-    Raises:
-        StoreUnreachable: it did not answer in time. The thread goes on until the storage's own
-            time-outs, and keeps what it has read.
-    """
-    left = limits.STORE_SECONDS if deadline is None else deadline - anyio.current_time()
-    try:
-        with fail_after(left):
-            return await to_thread.run_sync(ask, *about, abandon_on_cancel=True, limiter=limiter)
-    except TimeoutError:
-        raise StoreUnreachable(
-            f"the store of model versions did not answer within {limits.STORE_SECONDS:g} s; "
-            "predictions go on, try again in a moment"
-        ) from None
 
 
 def _described(manifest: Manifest) -> ModelVersion:

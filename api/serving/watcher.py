@@ -17,6 +17,7 @@ from api.serving.served_model import Describe, ServedModelHolder, compiled
 from api.telemetry import metrics, process_files
 from shared.errors import VersionNotFound, VersionNotServable
 from shared.runtime.redis_outage import Outage, public_cause
+from shared.versions.storage.base import StorageUnreachable
 from shared.versions.store import ModelStore
 from shared.versions.version_key import Reading
 
@@ -98,14 +99,16 @@ class Watcher:
                 self._replicas.leave()
 
     def _heed(self, reading: Reading) -> None:
-        if reading.version != self._last_read:
+        if reading.error is None and reading.version != self._last_read:
             self._last_read = reading.version
             self._refused_at.clear()
         named = choice.named(reading, self._holder.version)
         if named is not None:
             self._serve_first([named])
         if self._holder.version is None:
-            self._serve_first(choice.stored(self._models.current(), self._models.manifests()))
+            # A store that does not answer may have an older version chosen: the next look tells.
+            with suppress(StorageUnreachable):
+                self._serve_first(choice.stored(self._models.current(), self._models.manifests()))
         missing = choice.to_put_back(reading, self._holder.version)
         if missing is not None and self._signal.put_back(missing):
             log.info("the version key was missing; put back", extra={"model_version": missing})

@@ -9,7 +9,7 @@ import json
 import secrets
 from dataclasses import dataclass
 
-from shared.versions.storage.base import KeyChanged, KeyNotFound, Storage
+from shared.versions.storage.base import KeyChanged, KeyNotFound, Storage, StorageUnreachable
 
 KEY = "current.json"
 _TRIES = 5
@@ -50,22 +50,34 @@ def look(storage: Storage) -> Note | None:
 
 
 def read(storage: Storage) -> str | None:
-    """Return the version; None if nothing is noted, or if the note is damaged or out of reach."""
+    """Return the version; None if nothing is noted, or if the note is damaged or unreadable.
+
+    Raises:
+        StorageUnreachable: a storage across a network does not answer, so nobody knows.
+    """
     try:
         note = look(storage)
+    except StorageUnreachable:
+        raise
     except OSError:
         return None
     return None if note is None else note.version
 
 
-def replace(storage: Storage, version: str, seen: Note | None) -> Note:
+def replace(
+    storage: Storage, version: str, seen: Note | None, generation: int | None = None
+) -> Note:
     """Note the version in place of the note that was seen; of several callers one succeeds.
+
+    The number of the note is that of the other and one, if `generation` does not say another.
 
     Raises:
         KeyChanged: there is another note by now.
         OSError: the storage does not take the note.
     """
-    noted = parsed(content(version, 1 if seen is None else seen.generation + 1))
+    if generation is None:
+        generation = 1 if seen is None else seen.generation + 1
+    noted = parsed(content(version, generation))
     storage.replace(KEY, noted.content, None if seen is None else seen.content)
     return noted
 

@@ -1,9 +1,10 @@
 """Reading the model versions of a storage, with their digests checked."""
 
 import hashlib
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Literal
 
 from pydantic import SecretStr, ValidationError
@@ -39,6 +40,7 @@ class ModelReader:
         self._kept: dict[str, Manifest] = {}
         """Of a storage across a network: manifests that were read. They never change."""
         self._sound_until: dict[str, float] = {}
+        self._checking = threading.Lock()
 
     def manifest(self, version: str) -> Manifest:
         """Return a version's manifest.
@@ -76,13 +78,14 @@ class ModelReader:
             VersionNotFound: there is no version of that name.
             VersionNotServable: the version is damaged, or not signed although there is a key.
         """
-        now = time.monotonic()
-        if now < self._sound_until.get(version, 0.0):
-            return self._kept_manifest(version)
-        manifest, _ = self.load(version)
-        if self._storage.is_remote:
-            self._sound_until = {version: time.monotonic() + _SOUND_SECONDS}
-        return manifest
+        # One at a time: a client that has given up waiting may ask for the same again.
+        with self._checking if self._storage.is_remote else nullcontext():
+            if time.monotonic() < self._sound_until.get(version, 0.0):
+                return self._kept_manifest(version)
+            manifest, _ = self.load(version)
+            if self._storage.is_remote:
+                self._sound_until = {version: time.monotonic() + _SOUND_SECONDS}
+            return manifest
 
     def plot(self, version: str, name: str) -> bytes:
         """Return an SVG, from the very bytes whose digest was checked.
@@ -105,7 +108,7 @@ class ModelReader:
     def versions(self) -> list[str]:
         """Return the names of all published versions, sound or not, newest first.
 
-        None if the storage cannot be read.
+        Empty if the storage cannot be read.
         """
         try:
             return self._published()
@@ -169,7 +172,11 @@ class ModelReader:
                 yield str(error)
 
     def current(self) -> str | None:
-        """Return the version that was last chosen to be served, as the worker noted it."""
+        """Return the version that was last chosen to be served; None if none is noted.
+
+        Raises:
+            StorageUnreachable: a storage across a network does not answer, so nobody knows.
+        """
         return current.read(self._storage)
 
     def note(self) -> Note | None:

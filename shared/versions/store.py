@@ -16,8 +16,8 @@ _STAGING_PREFIX = ".staging-"
 """Begins the name of the folder in which earlier releases prepared a version."""
 
 _UNFINISHED_SECONDS = 3600.0
-"""How long a version in a bucket may be without its manifest: another publisher may be writing it,
-whom no run lock of this Redis holds off."""
+"""How long a version may be without its manifest if another publisher may be writing it, whom no
+run lock holds off."""
 
 Removal = Callable[[str], AbstractContextManager[bool]]
 """Begins the removal of a version: inside the context nobody can choose it. The value says whether
@@ -41,9 +41,12 @@ class ModelStore(ModelReader):
         signing_key: SecretStr | None = None,
         old_signing_keys: Sequence[SecretStr] = (),
         removal: Removal = unguarded,
+        is_locked: bool = True,
     ) -> None:
+        """`is_locked` says whether a run lock keeps others from publishing at the same time."""
         super().__init__(storage, signing_key, old_signing_keys)
         self._removal = removal
+        self._is_alone = is_locked and not storage.is_remote
 
     def create(self) -> None:
         """Make the storage, if there is none yet.
@@ -145,9 +148,9 @@ class ModelStore(ModelReader):
     def _remove_unfinished(self) -> None:
         """Remove what killed workers left without a manifest.
 
-        Into a folder only one run publishes at a time. Into a bucket others may.
+        Under the run lock only one run publishes into a folder at a time. Elsewhere others may.
         """
-        quiet = _UNFINISHED_SECONDS if self._storage.is_remote else 0.0
+        quiet = 0.0 if self._is_alone else _UNFINISHED_SECONDS
         keys = self._storage.list_keys()
         folders = {folder for folder, slash, _ in (key.partition("/") for key in keys) if slash}
         # A chosen version has lost its manifest rather than never had it.

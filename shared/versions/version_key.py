@@ -30,7 +30,7 @@ _STOP_CHECK_SECONDS = 0.25
 _NOTIFICATION_FLAGS = "K$"
 _LONGEST = 64
 """Where a name is cut off; it has 22 bytes."""
-_LONGEST_NOTED = 200
+_LONGEST_NOTED = 4096
 _KEYS_AT_ONCE = 1000
 _MOST_KEYS = 10_000
 _LONGEST_KEY = 300
@@ -62,6 +62,8 @@ class Noted:
     version: str
     generation: int
     """That of the note."""
+    place: str
+    """Where the note lies: another store has numbers of its own."""
 
 
 class Choice(StrEnum):
@@ -146,14 +148,14 @@ class VersionKey:
         found = if_of_its_type(lambda: self._redis.getrange(NOTED, 0, _LONGEST_NOTED - 1), "")
         try:
             said = json.loads(str(found))
-            return Noted(str(said["model_version"]), int(said["generation"]))
+            return Noted(str(said["model_version"]), int(said["generation"]), str(said["place"]))
         except (ValueError, KeyError, TypeError):
             return None
 
     def note(self, noted: Noted) -> None:
         """Remember what key and note have in common."""
         said = {"model_version": noted.version, "generation": noted.generation}
-        self._redis.set(NOTED, json.dumps(said))
+        self._redis.set(NOTED, json.dumps(said | {"place": noted.place}))
 
     def put_back(self, version: str) -> bool:
         """Set the key again after Redis was emptied; return False if something speaks against it.

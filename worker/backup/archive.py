@@ -9,16 +9,15 @@ import itertools
 import tarfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
-from shared.errors import VersionNotFound, VersionNotServable
+from shared.errors import StoreUnreachable, VersionNotFound, VersionNotServable
 from shared.versions import current
 from shared.versions.manifest import MANIFEST_FILE, ONNX_FILE
 from shared.versions.reader import digests
-from shared.versions.storage.base import Content, KeyNotFound, Storage
+from shared.versions.storage.base import Content, KeyNotFound, Storage, StorageUnreachable
 from shared.versions.store import ModelStore
 
 TOP = ""
@@ -125,14 +124,19 @@ def sound(name: str, storage: Storage, store: ModelStore) -> Version:
     Raises:
         VersionNotFound: there is no version of that name.
         VersionNotServable: the manifest or the model is damaged, or signed with another key.
+        StoreUnreachable: the storage does not answer, so nobody knows what is damaged.
     """
     manifest = store.manifest(name)
     files = {}
     for file, described in manifest.files.items():
-        with suppress(OSError):
+        try:
             content = storage.read(f"{name}/{file}")
-            if digests({file: content})[file] == described:
-                files[file] = content
+        except StorageUnreachable as error:
+            raise StoreUnreachable(f"model version {name}: {file}: {error}") from error
+        except OSError:
+            continue
+        if digests({file: content})[file] == described:
+            files[file] = content
     if ONNX_FILE not in files:
         raise VersionNotServable(
             f"model version {name}: {ONNX_FILE} is not the file that its manifest describes"

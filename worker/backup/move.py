@@ -12,8 +12,9 @@ from shared import bucket, command, refusal
 from shared.errors import VersionNotFound, VersionNotServable
 from shared.resources import storage
 from shared.settings import Settings
-from shared.versions import current
-from shared.versions.storage.base import KeyExists
+from shared.versions import current, names
+from shared.versions.manifest import MANIFEST_FILE
+from shared.versions.storage.base import KeyExists, Storage
 from shared.versions.store import ModelStore
 from worker.backup import archive
 
@@ -30,6 +31,8 @@ def main() -> int:
         refusal.refuse("FROM and TO are the same place", 2)
     try:
         return _move(origin, target)
+    except (VersionNotFound, VersionNotServable) as error:
+        refusal.refuse(f"the choice was not moved: {error}")
     except OSError as error:
         refusal.refuse(f"not all was moved: {error.strerror or error}; call it again")
 
@@ -49,19 +52,27 @@ def _move(origin: Settings, target: Settings) -> int:
     read, write = storage(origin), storage(target)
     keys = origin.signing_key, origin.old_signing_keys
     here, there = ModelStore(read, *keys), ModelStore(write, *keys)
+    # Raises if it is not there, before anything is made at the target.
+    found = names.published(read.list_keys())
     there.create()
     # Before the versions: whatever is chosen meanwhile, the one that is carried is there.
     chosen = here.note()
     is_whole = True
     # Oldest first, so that a process without a choice does not begin with what is old.
-    for version in reversed(here.versions()):
+    for version in sorted(found):
         try:
-            if version in there.versions() and there.check(version):
+            # Asked for by its keys, which raises if nobody knows: what is there is not replaced.
+            if f"{version}/{MANIFEST_FILE}" in write.list_keys(version):
+                there.check(version)
                 print(f"{version}: is there already")
                 continue
-            archive.restore(archive.sound(version, read, here), write)
+            whole = archive.sound(version, read, here)
+            archive.restore(whole, write)
             there.check(version)
             print(f"{version}: moved")
+            for file in whole.damaged:
+                print(f"left out: {file} of {version} is damaged", file=sys.stderr)
+                is_whole = False
         except KeyExists:
             print(f"{version}: is being written by somebody else", file=sys.stderr)
             is_whole = False
@@ -71,10 +82,10 @@ def _move(origin: Settings, target: Settings) -> int:
     if chosen is None or chosen.version is None:
         print("nothing is chosen there, so nothing is chosen here")
         return int(not is_whole)
-    return _choose(chosen, there) or int(not is_whole)
+    return _choose(chosen, there, write) or int(not is_whole)
 
 
-def _choose(chosen: current.Note, there: ModelStore) -> int:
+def _choose(chosen: current.Note, there: ModelStore, storage_there: Storage) -> int:
     """Note the choice, unless the target has one that is as new or newer."""
     assert chosen.version is not None
     seen = there.note()
@@ -89,7 +100,8 @@ def _choose(chosen: current.Note, there: ModelStore) -> int:
         )
         return 1
     there.check(chosen.version)
-    there.replace_current(chosen.version, seen)
+    # With the number that it has there, so that the next choice there is the newer one here, too.
+    current.replace(storage_there, chosen.version, seen, chosen.generation)
     print(f"{chosen.version}: chosen")
     return 0
 

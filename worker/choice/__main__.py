@@ -6,9 +6,10 @@ It needs the right to read the store of versions and to replace `current.json`, 
 import argparse
 
 from shared import command, refusal
-from shared.errors import SchemaBreaks, VersionNotFound, VersionNotServable
+from shared.errors import SchemaBreaks, StoreUnreachable, VersionNotFound, VersionNotServable
 from shared.resources import model_store
 from shared.schema.compatibility import breaks
+from shared.versions.current import Note
 from shared.versions.store import ModelStore
 
 
@@ -20,9 +21,10 @@ def main() -> int:
     try:
         if asked.version is None:
             return _list(store)
-        _check(store, asked.version, asked.allow_schema_change)
-        # What changed meanwhile was somebody's choice, too.
-        store.replace_current(asked.version, store.note())
+        # First, because what changes meanwhile is somebody's choice, too.
+        seen = store.note()
+        _check(store, asked.version, seen, asked.allow_schema_change)
+        store.replace_current(asked.version, seen)
     except (VersionNotFound, VersionNotServable, SchemaBreaks) as error:
         refusal.refuse(f"the choice stays as it is: {error}")
     except OSError as error:
@@ -54,14 +56,16 @@ def _list(store: ModelStore) -> int:
     return 0
 
 
-def _check(store: ModelStore, version: str, allow_schema_change: bool) -> None:
+def _check(store: ModelStore, version: str, seen: Note | None, allow_schema_change: bool) -> None:
     """Raise if the version cannot be served, or would break requests that are answered now."""
     manifest = store.check(version)
-    chosen = store.current()
+    chosen = None if seen is None else seen.version
     if allow_schema_change or chosen is None:
         return
     try:
         served = store.manifest(chosen)
+    except StoreUnreachable:
+        raise
     except (VersionNotFound, VersionNotServable):
         # What cannot be served answers no request.
         return

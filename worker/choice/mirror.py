@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from enum import StrEnum
 
 import redis
@@ -10,6 +11,8 @@ from shared.errors import VersionNotFound, VersionNotServable
 from shared.versions.current import Note
 from shared.versions.store import ModelStore
 from shared.versions.version_key import Choice, Noted, VersionKey
+
+_AGAIN_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +39,8 @@ def remedy(key: str, note: Note | None, alike: Noted | None) -> Remedy:
     if note is None or note.version is None:
         return Remedy.NOTE
     if note.version == key:
-        return Remedy.NOTHING if alike == Noted(key, note.generation) else Remedy.REMEMBER
+        known = alike is not None and (alike.version, alike.generation) == (key, note.generation)
+        return Remedy.NOTHING if known else Remedy.REMEMBER
     if alike is not None and note.generation > alike.generation and key == alike.version:
         return Remedy.CARRY
     return Remedy.NOTE
@@ -45,12 +49,16 @@ def remedy(key: str, note: Note | None, alike: Noted | None) -> Remedy:
 class Mirror:
     """Follows the version key, for API processes without Redis, and looks at the note each time."""
 
-    def __init__(self, version_key: VersionKey, models: ModelStore) -> None:
+    def __init__(self, version_key: VersionKey, models: ModelStore, place: str) -> None:
+        """`place` is where the models lie."""
         self._version_key = version_key
         self._models = models
+        self._place = place
         self._alike: Noted | None = None
-        """As this process knows it: Redis may have been emptied."""
+        """As this process knows it: Redis may have been emptied, or know of another store."""
         self._said = ""
+        self._failed: tuple[str, bytes | None] | None = None
+        self._again_at = 0.0
 
     def follow(self, stop: threading.Event) -> None:
         """Keep the two alike until `stop` is set."""
@@ -72,31 +80,47 @@ class Mirror:
 
     def _look(self, key: str) -> None:
         note = self._models.note()
-        alike = self._version_key.noted() or self._alike
-        match remedy(key, note, alike):
-            case Remedy.NOTHING:
-                self._alike = alike
-            case Remedy.REMEMBER:
-                assert note is not None
-                self._remember(Noted(key, note.generation))
-            case Remedy.NOTE:
-                self._models.load(key)
-                written = self._models.replace_current(key, note)
-                self._remember(Noted(key, written.generation))
-            case Remedy.CARRY:
-                assert note is not None and note.version is not None
-                self._carry(key, note.version, note.generation)
+        known = self._version_key.noted()
+        alike = known if known is not None and known.place == self._place else self._alike
+        found = remedy(key, note, alike)
+        if found is Remedy.NOTHING:
+            self._alike = alike
+        elif found is Remedy.REMEMBER:
+            assert note is not None
+            self._remember(key, note.generation)
+        else:
+            self._mend(found, key, note)
+
+    def _mend(self, found: Remedy, key: str, note: Note | None) -> None:
+        """Make the two alike. To load a version may take a minute, so a failure is kept a while."""
+        what = (key, None if note is None else note.content)
+        if what == self._failed and time.monotonic() < self._again_at:
+            return
+        self._failed, self._again_at = what, time.monotonic() + _AGAIN_SECONDS
+        if found is Remedy.CARRY:
+            assert note is not None and note.version is not None
+            self._carry(key, note.version, note.generation)
+        else:
+            self._models.check(key)
+            # The key may have been set meanwhile, and noted by another worker.
+            if self._version_key.get() == key:
+                self._remember(key, self._models.replace_current(key, note).generation)
+        self._failed = None
 
     def _carry(self, key: str, version: str, generation: int) -> None:
-        self._models.load(version)
+        try:
+            self._models.check(version)
+        except (VersionNotFound, VersionNotServable) as error:
+            log.warning("published elsewhere, and not chosen: %s", error)
+            raise
         if self._version_key.carry(version, key, self._models.manifest) is Choice.CHOSEN:
-            self._remember(Noted(version, generation))
+            self._remember(version, generation)
             log.info(
                 "published elsewhere, so it is chosen (before: %s)",
                 key,
                 extra={"model_version": version},
             )
 
-    def _remember(self, alike: Noted) -> None:
-        self._alike = alike
-        self._version_key.note(alike)
+    def _remember(self, version: str, generation: int) -> None:
+        self._alike = Noted(version, generation, self._place)
+        self._version_key.note(self._alike)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import redis
 
@@ -32,6 +33,7 @@ _WAIT_SECONDS = 60.0
 def main() -> int:
     """Train, gate, publish, choose, and see to it that the servers serve it."""
     asked = _asked()
+    asked.servers = _servers(asked.servers)
     settings = refusal.settings(2)
     for sentence in refusal.oddities():
         refusal.say(sentence)
@@ -101,7 +103,7 @@ def _publish_beside(settings: Settings, asked: argparse.Namespace) -> int:
         _summarize(asked, comparison.markdown(manifest, run.compared_with(manifest)))
         if manifest.gate.outcome == "rejected":
             return _told(manifest)
-        return _deployed(settings, asked, manifest, run.put_back)
+        return _deployed(settings, asked, manifest, lambda: run.put_back(manifest))
 
 
 def _publish_outside(settings: Settings, asked: argparse.Namespace) -> int:
@@ -109,13 +111,12 @@ def _publish_outside(settings: Settings, asked: argparse.Namespace) -> int:
     manifest, seen = run.train()
     noted = None
     if manifest.gate.outcome == "promoted":
-        manifest, noted = run.choose(manifest, seen)
+        manifest, seen, noted = run.choose(manifest, seen)
     _summarize(asked, comparison.markdown(manifest, run.compared_with(manifest)))
-    if noted is None or manifest.gate.outcome == "rejected":
-        return _told(manifest)
-    status = _deployed(settings, asked, manifest, lambda: run.put_back(seen, noted))
     run.prune()
-    return status
+    if noted is None:
+        return _told(manifest)
+    return _deployed(settings, asked, manifest, lambda: run.put_back(seen, noted))
 
 
 def _deployed(
@@ -124,20 +125,21 @@ def _deployed(
     manifest: Manifest,
     put_back: Callable[[], str],
 ) -> int:
-    servers = [url.strip() for url in asked.servers.split(",") if url.strip()]
     try:
         wait_until_served(
-            servers,
+            asked.servers,
             manifest.model_version,
             manifest.record_schema,
             settings.api_keys,
             asked.wait,
         )
     except NotServed as error:
-        raise TrainingFailed(
-            f"{manifest.model_version} was chosen, but {error}; {put_back()}"
-        ) from error
-    return _told(manifest, "is served" if servers else "is chosen")
+        try:
+            then = put_back()
+        except (OSError, redis.RedisError) as away:
+            then = f"it stays chosen, because what was chosen before cannot be chosen: {away}"
+        raise TrainingFailed(f"{manifest.model_version} was chosen, but {error}; {then}") from error
+    return _told(manifest, "is served" if asked.servers else "is chosen")
 
 
 def _told(
@@ -150,8 +152,27 @@ def _told(
 
 
 def _summarize(asked: argparse.Namespace, text: str) -> None:
-    if asked.summary is not None:
+    if asked.summary is None:
+        return
+    try:
         asked.summary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        # It must not keep a version that is chosen from being looked after.
+        refusal.say(f"the summary is not written: {error}")
+
+
+def _servers(listed: str) -> list[str]:
+    """Return the URLs of the servers, or refuse before anything is trained."""
+    servers = [url.strip() for url in listed.split(",") if url.strip()]
+    for url in servers:
+        try:
+            parts = urlsplit(url)
+            sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            sound = False
+        if not sound:
+            refusal.refuse(f"--servers: expected URLs like http://host:8000, found {url!r}", 2)
+    return servers
 
 
 if __name__ == "__main__":

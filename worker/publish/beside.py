@@ -8,12 +8,15 @@ from shared.jobs.job import Job
 from shared.jobs.store import Origin
 from shared.resources import Resources
 from shared.versions.manifest import Manifest
+from shared.versions.version_key import Choice
 from worker.attempt import Attempt, worker_name
 from worker.publish.outside import compared
-from worker.tasks import run
+from worker.tasks import run, tidy
 from worker.training_right import TrainingRight
 
 _ORIGIN = "worker.publish"
+_LOOKS = 20
+"""How often the version is looked at while others are being removed."""
 
 
 class Beside:
@@ -47,6 +50,7 @@ class Beside:
             raise TrainingFailed(f"job {job.job_id} was taken up by a worker; see GET /jobs")
         with Attempt(own.attempts, job.job_id, number, self._timeout_seconds) as attempt:
             run(attempt, own, TrainingRight(own.redis, worker))
+        tidy(own)
         return self._published(own.jobs.get(job.job_id))
 
     def _published(self, job: Job) -> Manifest:
@@ -61,12 +65,22 @@ class Beside:
         """Return the manifest that the gate compared this one with, if it is still there."""
         return compared(self._own.models, manifest)
 
-    def put_back(self) -> str:
+    def put_back(self, manifest: Manifest) -> str:
         """Choose again what was chosen before; say in a sentence what became of it."""
-        if self.before is None:
+        before = manifest.gate.compared_with or self.before
+        if before is None:
             return "there was no version before it, so it stays chosen"
         try:
-            self._own.version_key.choose(self.before, self._own.models.load)
+            for _ in range(_LOOKS):
+                found = self._own.version_key.carry(
+                    before, manifest.model_version, self._own.models.load
+                )
+                if found is not Choice.LOOK_AGAIN:
+                    break
         except (VersionNotFound, VersionNotServable) as error:
             return f"it stays chosen, because of what was chosen before: {error}"
-        return f"{self.before} is chosen again"
+        if found is Choice.CHOSEN:
+            return f"{before} is chosen again"
+        if found is Choice.NAMED_ALREADY:
+            return "somebody has chosen another version meanwhile, which stays chosen"
+        return f"it stays chosen, because {before} is being removed"

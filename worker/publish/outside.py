@@ -1,6 +1,7 @@
 """A run without Redis: the same stages, and the choice by compare-and-swap in the store."""
 
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,7 +41,7 @@ class Outside:
     def __init__(self, settings: Settings, forced: bool) -> None:
         self._settings = settings
         self._forced = forced
-        self._models = model_store(settings)
+        self._models = model_store(settings, is_locked=False)
         self._definition = read(settings.model)
 
     def train(self) -> tuple[Manifest, Note | None]:
@@ -72,12 +73,14 @@ class Outside:
             endpoint=self._settings.store_endpoint,
         )
 
-    def choose(self, manifest: Manifest, seen: Note | None) -> tuple[Manifest, Note]:
+    def choose(
+        self, manifest: Manifest, seen: Note | None
+    ) -> tuple[Manifest, Note | None, Note | None]:
         """Choose a promoted version in place of what the gate has compared it with.
 
         If another publisher was quicker, the gate decides again, about the same model under a new
-        name: its manifest never changes. Return what was chosen and its note; if the gate rejects
-        it, the note of the other.
+        name: its manifest never changes. Return what was published, the note that it has replaced,
+        and its own note: None if the gate has rejected it.
 
         Raises:
             KeyChanged: others are quicker again and again.
@@ -85,18 +88,24 @@ class Outside:
         """
         for _ in range(_TRIES):
             try:
-                return manifest, self._models.replace_current(manifest.model_version, seen)
+                noted = self._models.replace_current(manifest.model_version, seen)
+                return manifest, seen, noted
             except KeyChanged:
                 seen = self._models.note()
                 manifest = self._gated_again(manifest)
-                if manifest.gate.outcome == "rejected" and seen is not None:
-                    return manifest, seen
+                if manifest.gate.outcome == "rejected":
+                    return manifest, seen, None
         raise KeyChanged(f"others chose a version {_TRIES} times meanwhile; try again")
 
     def _gated_again(self, manifest: Manifest) -> Manifest:
         metric, _ = metrics_of(self._definition.schema, self._definition.metric)
         before = manifest.model_version
-        files = archive.sound(before, storage(self._settings), self._models).files
+        stored = archive.sound(before, storage(self._settings), self._models)
+        if stored.damaged:
+            raise VersionNotServable(
+                f"model version {before}: {', '.join(stored.damaged)} cannot be read again, so it "
+                "is not published under a new name; call again"
+            )
         gate = promotion_gate(
             Candidate(manifest.record_schema, manifest.metrics, metric, manifest.data),
             look(self._models, None),
@@ -108,9 +117,11 @@ class Outside:
             "model_version": self._models.new_version(),
             "created_at": datetime.now(UTC),
         }
-        kept = {name: content for name, content in files.items() if name != MANIFEST_FILE}
+        kept = {name: content for name, content in stored.files.items() if name != MANIFEST_FILE}
         published = self._models.publish(manifest.model_copy(update=new), kept)
-        self._models.discard(before)
+        # It is never chosen: a later publication removes it.
+        with suppress(OSError, VersionNotFound):
+            self._models.discard(before)
         return published
 
     def compared_with(self, manifest: Manifest) -> Manifest | None:
@@ -128,5 +139,6 @@ class Outside:
         return f"{before.version} is chosen again"
 
     def prune(self) -> None:
-        """Remove old versions, as a worker does. Raises OSError."""
-        prune(self._models, self._settings.keep_versions)
+        """Remove old versions, as a worker does, unless the store does not answer."""
+        with suppress(OSError):
+            prune(self._models, self._settings.keep_versions)

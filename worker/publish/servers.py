@@ -30,7 +30,7 @@ def wait_until_served(
     with httpx.Client(timeout=_ANSWER_SECONDS, headers=headers, trust_env=False) as client:
         for server in servers:
             _wait_for(client, server.rstrip("/"), version, deadline)
-            _predict(client, server.rstrip("/"), version, schema)
+            _predict(client, server.rstrip("/"), version, schema, deadline)
 
 
 def _wait_for(client: httpx.Client, server: str, version: str, deadline: float) -> None:
@@ -54,7 +54,24 @@ def _served(client: httpx.Client, server: str) -> str:
         return "the answer of another program"
 
 
-def _predict(client: httpx.Client, server: str, version: str, schema: Schema) -> None:
+def _predict(
+    client: httpx.Client, server: str, version: str, schema: Schema, deadline: float
+) -> None:
+    """Ask for the schema's own examples until they are answered: a server may be busy.
+
+    Raises NotServed.
+    """
+    while True:
+        try:
+            _ask(client, server, version, schema)
+            return
+        except NotServed:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(_LOOK_SECONDS)
+
+
+def _ask(client: httpx.Client, server: str, version: str, schema: Schema) -> None:
     """Ask for the schema's own examples. Raises NotServed."""
     records = [dict(example) for example in schema.examples]
     try:

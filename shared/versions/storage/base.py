@@ -20,7 +20,10 @@ class KeyChanged(StorageError):
 
 
 class StorageUnreachable(StorageError):
-    """Raised when a storage across a network does not answer, or not in time."""
+    """Raised when a storage across a network does not answer, not in time, or refuses to.
+
+    Nobody knows then what is there.
+    """
 
 
 class Content(NamedTuple):

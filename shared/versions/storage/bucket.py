@@ -1,6 +1,5 @@
 """A bucket of Amazon S3, Google Cloud Storage or Azure Blob Storage as the storage."""
 
-import itertools
 import logging
 import re
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ _QUICK = (".json", ".svg")
 _KEYS_AT_ONCE = 1000
 _MOST_KEYS = 100_000
 _REFUSED = re.compile(r"AccessDenied|AuthorizationPermissionMismatch|status: 40[13]\b")
+_NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|The specified bucket does not exist")
 _STATUS = re.compile(r"status: ([1-5][0-9]{2})")
 
 log = logging.getLogger(__name__)
@@ -72,8 +72,14 @@ class BucketStorage:
         keys: list[str] = []
         with self._errors(folder or "the bucket"):
             pages = obstore.list(self._quick, folder or None, chunk_size=_KEYS_AT_ONCE)
-            for page in itertools.islice(pages, _MOST_KEYS // _KEYS_AT_ONCE):
+            for page in pages:
                 keys += [found["path"] for found in page]
+                if len(keys) > _MOST_KEYS:
+                    # A part of them would make whole versions look unfinished.
+                    raise StorageError(
+                        f"expected at most {_MOST_KEYS:,} keys below {self._name}, found more; "
+                        "keep what is not Lifeboat's elsewhere"
+                    )
         # What others have put below the prefix in folders of folders is not ours.
         return sorted(key for key in keys if key.count("/") <= 1 and key != folder)
 
@@ -152,8 +158,8 @@ class BucketStorage:
         except OSError:
             return False
 
-    def _refused(self) -> StorageError:
-        return StorageError(
+    def _refused(self) -> StorageUnreachable:
+        return StorageUnreachable(
             f"{self._name} refuses it: the role or the key of this process may not, or is not "
             "known there"
         )
@@ -168,6 +174,8 @@ class BucketStorage:
         except exceptions.NotModifiedError:
             raise
         except (exceptions.NotFoundError, FileNotFoundError) as error:
+            if _NO_BUCKET.search(str(error)):
+                raise StorageUnreachable(f"{self._name}: there is no such bucket") from error
             raise KeyNotFound(f"{key} is not in {self._name}") from error
         except exceptions.AlreadyExistsError as error:
             raise KeyExists(f"{key} exists already") from error

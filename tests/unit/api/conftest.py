@@ -19,6 +19,7 @@ from api.openapi import OpenApi
 from api.serving.batcher import Batcher
 from api.serving.replicas import Replicas
 from api.serving.served_model import ServedModelHolder
+from api.serving.store_calls import StoreCalls
 from api.serving.watcher import Watcher
 from shared.jobs.queue import JobQueue
 from shared.jobs.store import JobStore
@@ -69,7 +70,7 @@ def state(api: FastAPI, models_dir: Path, *, alike: str | None = None, **changes
         "predict_limiter": CapacityLimiter(1),
         "metrics_limiter": CapacityLimiter(1),
         "stream_limiter": CapacityLimiter(1),
-        "store_limiter": CapacityLimiter(1),
+        "store_calls": StoreCalls(),
         "redis_turns": Semaphore(1),
         "stopping": threading.Event(),
     }

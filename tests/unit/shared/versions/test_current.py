@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.versions import current
-from shared.versions.storage.base import KeyChanged, Storage
+from shared.versions.storage.base import KeyChanged, Storage, StorageUnreachable
 from shared.versions.storage.local import LocalStorage
 from shared.versions.store import ModelStore
 from tests.support.manifests import VERSION
@@ -146,3 +146,15 @@ def test_a_note_that_cannot_be_read_is_no_choice_and_an_error_to_write(
     assert current.read(storage) is None
     with pytest.raises(OSError, match="Input/output"):
         current.write(storage, VERSION)
+
+
+def test_nobody_knows_what_a_bucket_says_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch, storage: Storage
+) -> None:
+    def refuse(_: str) -> bytes:
+        raise StorageUnreachable("no answer in time")
+
+    monkeypatch.setattr(storage, "read", refuse)
+    # None would mean that no version is chosen, and the one that is could be removed.
+    with pytest.raises(StorageUnreachable):
+        current.read(storage)
