@@ -99,6 +99,7 @@ coverage: $(INSTALLED) ## Run the unit and integration tests and say what they r
 # In an environment of its own: its tools are over 1 GB.
 CLOUD := .local/cloud
 cloud: $(CLOUD)/.installed ## Run the tests of buckets, functions, images, Swarm, Kubernetes and ECS
+	@$(CLOUD)/venv/bin/python -m tests.cloud.tools
 	@exec $(CLOUD)/venv/bin/python -m pytest --numprocesses 2 $(or $(ARGS),tests/cloud)
 
 screenshots: $(INSTALLED) ## Take the pictures in docs/screenshots anew (needs Chromium)

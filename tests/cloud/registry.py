@@ -12,7 +12,7 @@ class Registry:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.address = f"127.0.0.1:{free_port()}"
-        self.program = debian_tool("docker-registry", "usr/bin/docker-registry")
+        self.program = debian_tool("docker-registry")
         self.configuration = folder / "registry.yml"
         self.configuration.write_text(
             "version: 0.1\n"

@@ -61,7 +61,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 
 @pytest.fixture(scope="session")
 def cosign() -> str:
-    return str(debian_tool("cosign", "usr/bin/cosign"))
+    return str(debian_tool("cosign"))
 
 
 @pytest.fixture(scope="session")

