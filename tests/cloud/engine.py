@@ -44,10 +44,12 @@ class CleanEngine:
     """
 
     def __init__(self, folder: Path, registry: Registry) -> None:
-        self._socket = folder / "engine.sock"
+        # The path of a socket has 104 characters at most, and pytest's folders are long.
+        self._run = tempfile.TemporaryDirectory(prefix="lifeboat-")
+        self._socket = Path(self._run.name) / "engine.sock"
         engine = [
             "dockerd",
-            *("--data-root", str(folder / "data"), "--exec-root", str(folder / "run")),
+            *("--data-root", str(folder / "data"), "--exec-root", f"{self._run.name}/run"),
             *("--pidfile", str(folder / "pid"), "--host", f"unix://{self._socket}"),
             *("--bridge", "none", "--iptables=false", "--ip-masq=false"),
         ]
@@ -60,7 +62,7 @@ class CleanEngine:
             folder / "engine.log",
             {},
         )
-        wait_for(lambda: self.call("info")[0] == 0)
+        wait_for(lambda: self.call("info")[0] == 0, why=self._process.output)
 
     def __call__(self, *arguments: str) -> str:
         status, said = self.call(*arguments)
@@ -81,3 +83,4 @@ class CleanEngine:
         # It stops its containers and its containerd, which are in other groups.
         self._process.stop()
         self._process.end()
+        self._run.cleanup()
