@@ -8,6 +8,7 @@ import pytest
 from shared import bucket
 from shared.versions.storage.base import KeyChanged, KeyExists, Storage, StorageUnreachable
 from shared.versions.storage.bucket import BucketStorage
+from tests.support.azure_emulator import AzureEmulator, azure_emulator
 from tests.support.google_stand_in import Google, google
 from tests.support.weed import BucketServer, bucket_server
 from tests.unit.shared.versions.storage import test_storage as promises
@@ -31,7 +32,13 @@ def gcs() -> Iterator[Google]:
         yield server
 
 
-@pytest.fixture(params=["weed", "google"])
+@pytest.fixture(scope="module")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureEmulator]:
+    with azure_emulator(tmp_path_factory.mktemp("azure")) as emulator:
+        yield emulator
+
+
+@pytest.fixture(params=["weed", "google", "azure"])
 def storage(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Storage:
@@ -45,6 +52,9 @@ def storage(
         for name, value in server.variables.items():
             monkeypatch.setenv(name, value)
         return _storage(server.url(prefix), server.endpoint)
+    if request.param == "azure":
+        emulator: AzureEmulator = request.getfixturevalue("azure")
+        return _storage(emulator.url(prefix), emulator.endpoint)
     stand_in: Google = request.getfixturevalue("gcs")
     return _storage(f"gs://bucket/{prefix}", stand_in.url)
 

@@ -1,7 +1,6 @@
-"""What the cloud ring drives and no Python package brings: Debian's own binaries, unpacked.
+"""What the cloud ring drives and no Python package brings: Debian's binaries, and Azurite.
 
-They go to `.local/cloud/debian`, beside the environment that `make cloud` makes. Nothing is
-installed.
+They go to `.local/cloud`, beside the environment that `make cloud` makes.
 """
 
 import fcntl
@@ -17,6 +16,8 @@ from tests.support.processes import ROOT
 
 FOLDER = ROOT / ".local" / "cloud"
 _DEBIAN = FOLDER / "debian"
+_AZURITE = FOLDER / "azurite/node_modules/azurite/dist/src/blob/main.js"
+_AZURITE_VERSION = "3.37.0"
 _SUITE = "trixie"
 DEBIAN_PROGRAMS = {
     "docker-registry": "usr/bin/docker-registry",
@@ -41,8 +42,20 @@ def debian_tool(package: str) -> Path:
     return found
 
 
+def azurite_tool() -> Path:
+    """Return the program of Azure's emulator; `make cloud` has installed it before any test."""
+    assert _AZURITE.exists(), "Azurite is not installed; run the ring with `make cloud`"
+    return _AZURITE
+
+
 def main() -> None:
     """Download and unpack what is not there yet. No test does: tests ask nothing outside."""
+    if not _AZURITE.exists():
+        install = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--silent"]
+        where = ["--prefix", str(FOLDER / "azurite"), "--ignore-scripts"]
+        subprocess.run(
+            [*install, *where, f"azurite@{_AZURITE_VERSION}"], check=True, timeout=_DOWNLOAD_SECONDS
+        )
     for package, program in DEBIAN_PROGRAMS.items():
         folder = _DEBIAN / package
         if not (folder / program).exists():
