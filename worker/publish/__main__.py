@@ -101,9 +101,12 @@ def _publish_beside(settings: Settings, asked: argparse.Namespace) -> int:
         run = Beside(resources, asked.force, settings.job_timeout_seconds)
         manifest = run.train()
         _summarize(asked, comparison.markdown(manifest, run.compared_with(manifest)))
-        if manifest.gate.outcome == "rejected":
-            return _told(manifest)
-        return _deployed(settings, asked, manifest, lambda: run.put_back(manifest))
+        try:
+            if manifest.gate.outcome == "rejected":
+                return _told(manifest)
+            return _deployed(settings, asked, manifest, lambda: run.put_back(manifest))
+        finally:
+            run.prune()
 
 
 def _publish_outside(settings: Settings, asked: argparse.Namespace) -> int:
@@ -113,10 +116,13 @@ def _publish_outside(settings: Settings, asked: argparse.Namespace) -> int:
     if manifest.gate.outcome == "promoted":
         manifest, seen, noted = run.choose(manifest, seen)
     _summarize(asked, comparison.markdown(manifest, run.compared_with(manifest)))
-    run.prune()
-    if noted is None:
-        return _told(manifest)
-    return _deployed(settings, asked, manifest, lambda: run.put_back(seen, noted))
+    try:
+        if noted is None:
+            return _told(manifest)
+        return _deployed(settings, asked, manifest, lambda: run.put_back(seen, noted))
+    finally:
+        # Last: what was chosen before may be old, and is needed to put it back.
+        run.prune()
 
 
 def _deployed(

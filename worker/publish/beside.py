@@ -50,7 +50,6 @@ class Beside:
             raise TrainingFailed(f"job {job.job_id} was taken up by a worker; see GET /jobs")
         with Attempt(own.attempts, job.job_id, number, self._timeout_seconds) as attempt:
             run(attempt, own, TrainingRight(own.redis, worker))
-        tidy(own)
         return self._published(own.jobs.get(job.job_id))
 
     def _published(self, job: Job) -> Manifest:
@@ -64,6 +63,10 @@ class Beside:
     def compared_with(self, manifest: Manifest) -> Manifest | None:
         """Return the manifest that the gate compared this one with, if it is still there."""
         return compared(self._own.models, manifest)
+
+    def prune(self) -> None:
+        """Remove old versions, as a worker does after each run."""
+        tidy(self._own)
 
     def put_back(self, manifest: Manifest) -> str:
         """Choose again what was chosen before; say in a sentence what became of it."""

@@ -119,7 +119,7 @@ class Outside:
         }
         kept = {name: content for name, content in stored.files.items() if name != MANIFEST_FILE}
         published = self._models.publish(manifest.model_copy(update=new), kept)
-        # It is never chosen: a later publication removes it.
+        # If it stays, it is never chosen, and a later pruning removes it.
         with suppress(OSError, VersionNotFound):
             self._models.discard(before)
         return published
