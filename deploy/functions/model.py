@@ -144,7 +144,7 @@ def model(settings: Settings) -> Model:
 
 
 def _storage(settings: Settings) -> Storage:
-    # `shared.resources` does the same, and imports Celery.
+    # `shared.resources` does the same, and imports the clients of Redis, which no function has.
     url = settings.bucket_url
     if url is None:
         return LocalStorage(settings.models_dir)

@@ -27,11 +27,11 @@ def look(models: ModelStore, named: str | None, in_memory: Iterable[str] = ()) -
     serve. A key that names nothing servable has changed nothing: what was last chosen is served.
     """
     reasons, missing = [], []
-    for is_named in (True, False):
-        try:
-            version = named if is_named else models.current()
-        except OSError as error:
-            return Served(unknown=f"the choice cannot be read: {error}")
+    try:
+        chosen = models.current()
+    except OSError as error:
+        return Served(unknown=f"the choice cannot be read: {error}")
+    for version in (named, chosen):
         if version is None or not names.is_name(version):
             continue
         try:
