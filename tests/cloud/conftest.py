@@ -8,8 +8,13 @@ import os
 import socketserver
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from shared import bucket
+from shared.versions.storage.bucket import BucketStorage
+from tests.support.weed import BucketServer, bucket_server
 
 _NOWHERE = "http://127.0.0.1:9"
 """The discard port, where nothing listens."""
@@ -70,3 +75,23 @@ def nothing_outside() -> Iterator[None]:
         yield
         proxy.shutdown()
         assert not proxy.asked, f"tests asked for what is not on this machine: {proxy.asked[:20]}"
+
+
+@pytest.fixture(scope="module")
+def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BucketServer]:
+    with bucket_server(tmp_path_factory.mktemp("weed")) as server:
+        yield server
+
+
+@pytest.fixture
+def url(weed: BucketServer, tmp_path: Path) -> str:
+    """Return a place of the bucket that this test alone uses."""
+    return weed.url(f"{tmp_path.name}/models")
+
+
+@pytest.fixture
+def storage(weed: BucketServer, url: str, monkeypatch: pytest.MonkeyPatch) -> BucketStorage:
+    for name, value in weed.variables.items():
+        monkeypatch.setenv(name, value)
+    client = bucket.client(bucket.parse(url), weed.endpoint, 20)
+    return BucketStorage(url, client, client)

@@ -62,7 +62,13 @@ class CleanEngine:
             folder / "engine.log",
             {},
         )
-        wait_for(lambda: self.call("info")[0] == 0, why=self._process.output)
+        try:
+            wait_for(lambda: self.call("info")[0] == 0, why=self._process.output)
+        except BaseException:
+            # With the registry, which would outlive the test.
+            self._process.end()
+            self._run.cleanup()
+            raise
 
     def __call__(self, *arguments: str) -> str:
         status, said = self.call(*arguments)

@@ -10,7 +10,7 @@ from shared.versions.storage.base import KeyChanged, KeyExists, Storage, Storage
 from shared.versions.storage.bucket import BucketStorage
 from tests.support.azure_emulator import AzureEmulator, azure_emulator
 from tests.support.google_stand_in import Google, google
-from tests.support.weed import BucketServer, bucket_server
+from tests.support.weed import BucketServer
 from tests.unit.shared.versions.storage import test_storage as promises
 from tests.unit.shared.versions.storage.test_storage import *  # noqa: F403
 
@@ -18,12 +18,6 @@ _SECONDS = 20.0
 """Longer than a busy machine takes."""
 
 _prefixes = iter(range(1_000_000))
-
-
-@pytest.fixture(scope="module")
-def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BucketServer]:
-    with bucket_server(tmp_path_factory.mktemp("weed")) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from shared import bucket
 from shared.versions import current
 from shared.versions.manifest import ONNX_FILE
 from shared.versions.storage.bucket import BucketStorage
@@ -15,29 +14,10 @@ from tests.support.processes import Api, Stack, wait_for
 from tests.support.stored import put
 from tests.support.titanic import EXAMPLES
 from tests.support.versions import publish
-from tests.support.weed import BucketServer, bucket_server
+from tests.support.weed import BucketServer
 
 _LATE = 15.0
 """Seconds after which a call would have waited for the bucket: obstore's own patience is longer."""
-
-
-@pytest.fixture(scope="module")
-def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BucketServer]:
-    with bucket_server(tmp_path_factory.mktemp("weed")) as server:
-        yield server
-
-
-@pytest.fixture
-def url(weed: BucketServer, tmp_path: Path) -> str:
-    return weed.url(f"{tmp_path.name}/models")
-
-
-@pytest.fixture
-def storage(weed: BucketServer, url: str, monkeypatch: pytest.MonkeyPatch) -> BucketStorage:
-    for name, value in weed.variables.items():
-        monkeypatch.setenv(name, value)
-    client = bucket.client(bucket.parse(url), weed.endpoint, 20)
-    return BucketStorage(url, client, client)
 
 
 @pytest.fixture
